@@ -1,0 +1,52 @@
+"""Joint angles over time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose3d.geometry.arrays import FloatArray, frozen_array
+
+__all__ = ["JointAngles"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class JointAngles:
+    """Named angles of one recording.
+
+    Attributes
+    ----------
+    deg : (n_frames, n_individuals, n_angles) array, degrees
+        NaN where a keypoint of the angle is missing or the angle is not defined.
+    names : tuple of str
+    individuals : tuple of str
+    sd_deg : (n_frames, n_individuals, n_angles) array, degrees, optional
+        Standard deviation.
+    fps : float, optional
+    start : int
+    """
+
+    deg: FloatArray
+    names: tuple[str, ...]
+    individuals: tuple[str, ...]
+    sd_deg: FloatArray | None = None
+    fps: float | None = None
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "names", tuple(self.names))
+        put(self, "individuals", tuple(self.individuals))
+        shape = (None, len(self.individuals), len(self.names))
+        put(self, "deg", frozen_array(self.deg, shape=shape, what="deg (frame, individual, angle)"))
+        if self.sd_deg is not None:
+            put(self, "sd_deg", frozen_array(self.sd_deg, shape=self.deg.shape, what="sd_deg"))
+
+    def __repr__(self) -> str:
+        rate = "" if self.fps is None else f" at {self.fps:g} fps"
+        missing = float(np.isnan(self.deg).mean()) if self.deg.size else 0.0
+        return f"JointAngles({self.n_frames} frames{rate}, {len(self.names)} angles, {100 * missing:.1f} % missing)"
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.deg.shape[0])

@@ -1,0 +1,162 @@
+"""Keypoints in images and in space. Axes: frame, camera, individual, keypoint, space; always present."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose3d.geometry.arrays import FloatArray, IntArray, frozen_array
+
+__all__ = ["Keypoints2D", "Keypoints3D", "Status"]
+
+
+class Status(IntEnum):
+    """Where a 3D point comes from."""
+
+    MISSING = 0
+    OBSERVED = 1
+    FILLED = 2
+
+
+def _check_names(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(str(name) for name in names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} named twice: {', '.join(twice)}")
+    return names
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
+def _summary(frames: int, fps: float | None, parts: Sequence[str], missing: float) -> str:
+    rate = "" if fps is None else f" at {fps:g} fps"
+    return f"{_count(frames, 'frame')}{rate}, {', '.join(parts)}, {100 * missing:.1f} % missing"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Keypoints2D:
+    """Keypoints of one recording in the images of its cameras.
+
+    Attributes
+    ----------
+    xy : (n_frames, n_cameras, n_individuals, n_keypoints, 2) array, px
+        NaN in both coordinates where a keypoint is absent. A low score is no absence.
+    score : (n_frames, n_cameras, n_individuals, n_keypoints) array, 0..1
+        NaN where absent.
+    cameras, individuals, keypoints : tuple of str
+    fps : float, optional
+    start : int
+        Index of the first frame in its video.
+    """
+
+    xy: FloatArray
+    score: FloatArray
+    cameras: tuple[str, ...]
+    individuals: tuple[str, ...]
+    keypoints: tuple[str, ...]
+    fps: float | None = None
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "cameras", _check_names("cameras", self.cameras))
+        put(self, "individuals", _check_names("individuals", self.individuals))
+        put(self, "keypoints", _check_names("keypoints", self.keypoints))
+        shape = (None, len(self.cameras), len(self.individuals), len(self.keypoints))
+        xy = np.array(self.xy, dtype=np.float64)
+        score = np.array(self.score, dtype=np.float64)
+        frozen_array(xy[..., :1], shape=(*shape, 1), what="xy (frame, camera, individual, keypoint, 2)")
+        if xy.shape[-1] != 2 or score.shape != xy.shape[:-1]:
+            raise ValueError(f"xy {xy.shape} and score {score.shape} do not fit")
+        absent = ~np.isfinite(xy).all(-1)
+        xy[absent] = np.nan
+        score[absent] = np.nan
+        put(self, "xy", frozen_array(xy, shape=(*shape, 2), what="xy"))
+        put(self, "score", frozen_array(score, shape=shape, what="score"))
+
+    def __repr__(self) -> str:
+        missing = float(np.isnan(self.xy[..., 0]).mean()) if self.xy.size else 0.0
+        parts = [
+            _count(len(self.cameras), "camera"),
+            _count(len(self.individuals), "individual"),
+            _count(len(self.keypoints), "keypoint"),
+        ]
+        return f"Keypoints2D({_summary(self.n_frames, self.fps, parts, missing)})"
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.xy.shape[0])
+
+    def select(self, cameras: Sequence[str]) -> "Keypoints2D":
+        """Return the named cameras, in that order."""
+        index = [self.cameras.index(name) for name in cameras]
+        return replace(self, xy=self.xy[:, index], score=self.score[:, index], cameras=tuple(cameras))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Keypoints3D:
+    """Keypoints of one recording in space.
+
+    Attributes
+    ----------
+    xyz : (n_frames, n_individuals, n_keypoints, 3) array, mm
+        NaN where missing.
+    error : (n_frames, n_individuals, n_keypoints) array, px
+        Mean distance between the reprojected point and the views that made it.
+    n_cameras : (n_frames, n_individuals, n_keypoints) int array
+        Views that made the point.
+    score : (n_frames, n_individuals, n_keypoints) array, 0..1
+        Least score among those views.
+    status : (n_frames, n_individuals, n_keypoints) uint8 array
+        Of :class:`Status`.
+    individuals, keypoints : tuple of str
+    covariance : (n_frames, n_individuals, n_keypoints, 3, 3) array, mm^2, optional
+    fps : float, optional
+    start : int
+    """
+
+    xyz: FloatArray
+    error: FloatArray
+    n_cameras: IntArray
+    score: FloatArray
+    status: NDArray[np.uint8]
+    individuals: tuple[str, ...]
+    keypoints: tuple[str, ...]
+    covariance: FloatArray | None = None
+    fps: float | None = None
+    start: int = 0
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "individuals", _check_names("individuals", self.individuals))
+        put(self, "keypoints", _check_names("keypoints", self.keypoints))
+        points = (None, len(self.individuals), len(self.keypoints))
+        xyz = np.array(self.xyz, dtype=np.float64)
+        if xyz.ndim == 4:
+            xyz[~np.isfinite(xyz).all(-1)] = np.nan
+        put(self, "xyz", frozen_array(xyz, shape=(*points, 3), what="xyz (frame, individual, keypoint, 3)"))
+        points = self.xyz.shape[:-1]
+        put(self, "error", frozen_array(self.error, shape=points, what="error"))
+        put(self, "n_cameras", frozen_array(self.n_cameras, shape=points, what="n_cameras", dtype=np.int64))
+        put(self, "score", frozen_array(self.score, shape=points, what="score"))
+        status = np.array(self.status, dtype=np.uint8)
+        if status.shape == points:
+            status[np.isnan(self.xyz[..., 0])] = Status.MISSING
+        put(self, "status", frozen_array(status, shape=points, what="status", dtype=np.uint8))
+        if self.covariance is not None:
+            put(self, "covariance", frozen_array(self.covariance, shape=(*points, 3, 3), what="covariance"))
+
+    def __repr__(self) -> str:
+        missing = float(np.isnan(self.xyz[..., 0]).mean()) if self.xyz.size else 0.0
+        parts = [_count(len(self.individuals), "individual"), _count(len(self.keypoints), "keypoint")]
+        return f"Keypoints3D({_summary(self.n_frames, self.fps, parts, missing)})"
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.xyz.shape[0])

@@ -1,0 +1,328 @@
+"""Camera models: pinhole with Brown-Conrady distortion (0, 4, 5 or 8 coefficients) and the equidistant fisheye.
+
+Coefficients stand in OpenCV's order, so that the same numbers serve both: ``k1 k2 p1 p2 k3 k4 k5 k6`` (the last three
+divide) and, for the fisheye, ``k1 k2 k3 k4``. Pixels are (x, y) with the centre of the top-left pixel at (0, 0).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pose3d.geometry.arrays import BoolArray, FloatArray
+
+__all__ = [
+    "Projected",
+    "distort",
+    "distort_jacobian",
+    "pixels_from_normalized",
+    "project",
+    "project_camera_frame",
+    "undistort",
+    "undistort_normalized",
+]
+
+_BROWN_LENGTHS = (0, 4, 5, 8)
+
+
+def _brown(distortion: ArrayLike) -> FloatArray:
+    """Pad Brown-Conrady coefficients to eight."""
+    d = np.asarray(distortion, dtype=np.float64)
+    if d.shape[-1] not in _BROWN_LENGTHS:
+        raise ValueError(f"Brown-Conrady distortion has 4, 5 or 8 coefficients, not {d.shape[-1]}")
+    return np.concatenate([d, np.zeros((*d.shape[:-1], 8 - d.shape[-1]))], axis=-1)
+
+
+def _fisheye(distortion: ArrayLike) -> FloatArray:
+    d = np.asarray(distortion, dtype=np.float64)
+    if d.shape[-1] != 4:
+        raise ValueError(f"fisheye distortion has 4 coefficients, not {d.shape[-1]}")
+    return d
+
+
+def distort(xy: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False) -> FloatArray:
+    """Apply a lens to normalised image coordinates.
+
+    Parameters
+    ----------
+    xy : (..., 2) array
+        x/z and y/z in the camera's frame.
+    distortion : (..., n) array
+        0, 4, 5 or 8 coefficients; 4 for the fisheye.
+    fisheye : bool
+
+    Returns
+    -------
+    (..., 2) array
+
+    References
+    ----------
+    Brown (1971), Close-range camera calibration; Kannala & Brandt (2006), IEEE PAMI 28:1335, eq. 6.
+    """
+    xy = np.asarray(xy, dtype=np.float64)
+    x, y = xy[..., 0], xy[..., 1]
+    r2 = x * x + y * y
+    if fisheye:
+        k = _fisheye(distortion)
+        r = np.sqrt(r2)
+        theta = np.arctan(r)
+        t2 = theta * theta
+        series = 1 + t2 * (k[..., 0] + t2 * (k[..., 1] + t2 * (k[..., 2] + t2 * k[..., 3])))
+        ratio = np.where(r > 1e-9, theta / np.maximum(r, 1e-9), 1.0) * series
+        return np.asarray(xy * ratio[..., None])
+    if np.shape(distortion)[-1] == 0:
+        return xy.copy()
+    d = _brown(distortion)
+    k1, k2, p1, p2, k3, k4, k5, k6 = (d[..., i] for i in range(8))
+    radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    return np.stack([xd, yd], axis=-1)
+
+
+def distort_jacobian(
+    xy: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Apply a lens and give the derivatives.
+
+    Returns
+    -------
+    distorted : (..., 2) array
+    by_xy : (..., 2, 2) array
+    by_distortion : (..., 2, n) array
+        n as long as `distortion`.
+    """
+    xy = np.asarray(xy, dtype=np.float64)
+    n = int(np.shape(distortion)[-1])
+    return _fisheye_jacobian(xy, distortion) if fisheye else _brown_jacobian(xy, distortion, n)
+
+
+def _brown_jacobian(xy: FloatArray, distortion: ArrayLike, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    d = _brown(distortion)
+    x, y = xy[..., 0], xy[..., 1]
+    k1, k2, p1, p2, k3, k4, k5, k6 = (d[..., i] for i in range(8))
+    r2 = x * x + y * y
+    above = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    below = 1 / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    radial = above * below
+    slope = ((k1 + r2 * (2 * k2 + 3 * r2 * k3)) - radial * (k4 + r2 * (2 * k5 + 3 * r2 * k6))) * below
+    xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
+    by_xy = np.empty((*xd.shape, 2, 2))
+    by_xy[..., 0, 0] = radial + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x
+    by_xy[..., 0, 1] = by_xy[..., 1, 0] = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
+    by_xy[..., 1, 1] = radial + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x
+    by_d = np.empty((*xd.shape, 2, 8))
+    power = r2 * below
+    for up, down in ((0, 5), (1, 6), (4, 7)):
+        by_d[..., 0, up], by_d[..., 1, up] = x * power, y * power
+        by_d[..., 0, down], by_d[..., 1, down] = -x * power * radial, -y * power * radial
+        power = power * r2
+    by_d[..., 0, 2], by_d[..., 1, 2] = 2 * x * y, r2 + 2 * y * y
+    by_d[..., 0, 3], by_d[..., 1, 3] = r2 + 2 * x * x, 2 * x * y
+    return np.stack([xd, yd], axis=-1), by_xy, by_d[..., :n]
+
+
+def _fisheye_jacobian(xy: FloatArray, distortion: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
+    k = _fisheye(distortion)
+    r2 = (xy * xy).sum(-1)
+    r = np.sqrt(r2)
+    theta = np.arctan(r)
+    t2 = theta * theta
+    series = 1 + t2 * (k[..., 0] + t2 * (k[..., 1] + t2 * (k[..., 2] + t2 * k[..., 3])))
+    slope = 1 + t2 * (3 * k[..., 0] + t2 * (5 * k[..., 1] + t2 * (7 * k[..., 2] + t2 * 9 * k[..., 3])))
+    near = r < 1e-6
+    safe = np.where(near, 1.0, r)
+    per_r = np.where(near, 1.0, theta / safe)  # theta / r
+    ratio = per_r * series
+    # d(ratio)/dr / r, whose limit at the axis only meets factors xy that vanish there
+    bend = np.where(near, 0.0, (slope / (1 + r2) - ratio) / (safe * safe))
+    outer = xy[..., :, None] * xy[..., None, :]
+    by_xy = ratio[..., None, None] * np.eye(2) + bend[..., None, None] * outer
+    powers = t2[..., None] ** np.arange(1, 5)
+    by_k = (xy * per_r[..., None])[..., :, None] * powers[..., None, :]
+    return xy * ratio[..., None], by_xy, by_k
+
+
+def pixels_from_normalized(xy: ArrayLike, matrix: ArrayLike) -> FloatArray:
+    """Apply camera matrices (..., 3, 3), skew included, to distorted normalised coordinates (..., 2)."""
+    xy = np.asarray(xy, dtype=np.float64)
+    K = np.asarray(matrix, dtype=np.float64)
+    return np.asarray(np.einsum("...ij,...j->...i", K[..., :2, :2], xy) + K[..., :2, 2])
+
+
+def project(
+    points: ArrayLike,
+    matrix: ArrayLike,
+    distortion: ArrayLike,
+    cam_from_world: ArrayLike,
+    *,
+    fisheye: bool = False,
+) -> FloatArray:
+    """Project world points into pixels.
+
+    Parameters
+    ----------
+    points : (..., 3) array, mm
+    matrix : (..., 3, 3) array
+    distortion : (..., n) array
+    cam_from_world : (..., 3, 4) or (..., 4, 4) array
+    fisheye : bool
+
+    Returns
+    -------
+    (..., 2) array, px
+        The bare formula, also for points behind the camera; a caller that may have such points checks the depth.
+    """
+    P = np.asarray(cam_from_world, dtype=np.float64)
+    X = np.einsum("...ij,...j->...i", P[..., :3, :3], np.asarray(points, dtype=np.float64)) + P[..., :3, 3]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        xy = distort(X[..., :2] / X[..., 2:], distortion, fisheye=fisheye)
+    return pixels_from_normalized(xy, matrix)
+
+
+class Projected(NamedTuple):
+    """Pixels with their derivatives.
+
+    Attributes
+    ----------
+    pixels : (..., 2) array
+    by_point : (..., 2, 3) array
+        By the point in the camera's frame.
+    by_intrinsics : (..., 2, 4 + n) array
+        By fx, fy, cx, cy and the distortion's coefficients.
+    """
+
+    pixels: FloatArray
+    by_point: FloatArray
+    by_intrinsics: FloatArray
+
+
+def project_camera_frame(
+    points: ArrayLike, matrix: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False
+) -> Projected:
+    """Project points in the camera's frame, with analytic derivatives.
+
+    Parameters
+    ----------
+    points : (..., 3) array, mm
+        Depth must be positive.
+    matrix : (..., 3, 3) array
+    distortion : (..., n) array
+    fisheye : bool
+
+    Returns
+    -------
+    Projected
+        For a world point X = R X_w + t: the derivative by t is `by_point`, by a small rotation on the left
+        -`by_point` [R X_w]x, by X_w `by_point` R.
+    """
+    X = np.asarray(points, dtype=np.float64)
+    K = np.asarray(matrix, dtype=np.float64)
+    inv_z = 1 / X[..., 2]
+    xy = X[..., :2] * inv_z[..., None]
+    d, by_xy, by_d = distort_jacobian(xy, distortion, fisheye=fisheye)
+    xy_by_X = np.zeros((*xy.shape, 3))
+    xy_by_X[..., 0, 0] = xy_by_X[..., 1, 1] = inv_z
+    xy_by_X[..., :, 2] = -xy * inv_z[..., None]
+    A = K[..., :2, :2]
+    by_point = A @ (by_xy @ xy_by_X)
+    by_intrinsics = np.zeros((*xy.shape, 4 + by_d.shape[-1]))
+    by_intrinsics[..., 0, 0] = d[..., 0]
+    by_intrinsics[..., 1, 1] = d[..., 1]
+    by_intrinsics[..., 0, 2] = by_intrinsics[..., 1, 3] = 1
+    by_intrinsics[..., :, 4:] = A @ by_d
+    return Projected(pixels_from_normalized(d, K), by_point, by_intrinsics)
+
+
+def undistort(
+    pixels: ArrayLike, matrix: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False
+) -> tuple[FloatArray, BoolArray]:
+    """Turn pixels into undistorted normalised coordinates.
+
+    Parameters
+    ----------
+    pixels : (..., 2) array, px
+    matrix : (..., 3, 3) array
+    distortion : (..., n) array
+    fisheye : bool
+
+    Returns
+    -------
+    xy : (..., 2) array
+        x/z and y/z in the camera's frame.
+    converged : (...) bool array
+        False where the lens model has no answer (a pixel beyond the fold of the polynomial, or NaN).
+    """
+    K = np.asarray(matrix, dtype=np.float64)
+    shifted = np.asarray(pixels, dtype=np.float64) - K[..., :2, 2]
+    y = shifted[..., 1] / K[..., 1, 1]
+    x = (shifted[..., 0] - K[..., 0, 1] * y) / K[..., 0, 0]
+    return undistort_normalized(np.stack([x, y], axis=-1), distortion, fisheye=fisheye)
+
+
+def undistort_normalized(
+    distorted: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False, iterations: int = 30
+) -> tuple[FloatArray, BoolArray]:
+    """Invert :func:`distort` by Newton's method.
+
+    Newton from the distorted point converges from one side for barrel and for pincushion lenses alike, typically in
+    three or four steps to the last digit.
+
+    Parameters
+    ----------
+    distorted : (..., 2) array
+    distortion : (..., n) array
+    fisheye : bool
+    iterations : int
+        Upper bound.
+
+    Returns
+    -------
+    xy : (..., 2) array
+    converged : (...) bool array
+    """
+    target = np.asarray(distorted, dtype=np.float64)
+    if fisheye:
+        return _undistort_fisheye(target, _fisheye(distortion), iterations)
+    if np.shape(distortion)[-1] == 0:
+        return target.copy(), np.isfinite(target).all(-1)
+    xy = target.copy()
+    tolerance = 1e-13 * (1 + np.abs(target).max(-1))
+    with np.errstate(all="ignore"):
+        for _ in range(iterations):
+            now, J, _by = distort_jacobian(xy, distortion)
+            miss = target - now
+            det = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
+            dx = (J[..., 1, 1] * miss[..., 0] - J[..., 0, 1] * miss[..., 1]) / det
+            dy = (J[..., 0, 0] * miss[..., 1] - J[..., 1, 0] * miss[..., 0]) / det
+            xy = xy + np.stack([dx, dy], axis=-1)
+            if not (np.abs(miss).max(-1, initial=0.0) > tolerance).any():
+                break
+        now, J, _by = distort_jacobian(xy, distortion)
+        det = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
+        miss_size = np.abs(target - now).max(-1)
+        # inside the fold both eigenvalues of the Jacobian are positive
+        converged = (miss_size < 1e-9 * (1 + np.abs(target).max(-1))) & (det > 0) & (J[..., 0, 0] > 0)
+    return xy, np.asarray(converged)
+
+
+def _undistort_fisheye(target: FloatArray, k: FloatArray, iterations: int) -> tuple[FloatArray, BoolArray]:
+    radius = np.linalg.norm(target, axis=-1)
+    theta = np.minimum(radius, np.pi / 2)
+    with np.errstate(all="ignore"):
+        for _ in range(iterations):
+            t2 = theta * theta
+            series = 1 + t2 * (k[..., 0] + t2 * (k[..., 1] + t2 * (k[..., 2] + t2 * k[..., 3])))
+            slope = 1 + t2 * (3 * k[..., 0] + t2 * (5 * k[..., 1] + t2 * (7 * k[..., 2] + t2 * 9 * k[..., 3])))
+            step = (radius - theta * series) / slope
+            theta = theta + step
+            if not (np.abs(step) > 1e-15).any():
+                break
+        t2 = theta * theta
+        series = 1 + t2 * (k[..., 0] + t2 * (k[..., 1] + t2 * (k[..., 2] + t2 * k[..., 3])))
+        slope = 1 + t2 * (3 * k[..., 0] + t2 * (5 * k[..., 1] + t2 * (7 * k[..., 2] + t2 * 9 * k[..., 3])))
+        inside = (theta >= 0) & (theta < np.pi / 2) & (slope > 0)
+        converged = inside & (np.abs(theta * series - radius) < 1e-9 * (1 + radius))
+        scale = np.where(radius > 1e-12, np.tan(theta) / np.maximum(radius, 1e-12), 1.0)
+    return target * scale[..., None], np.asarray(converged)

@@ -1,0 +1,70 @@
+"""Points in space from rays: the SVD that is the reference, and the maximum-likelihood step.
+
+Views are next to last: a point seen by C cameras is (..., C, 2). A view with a NaN does not take part.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pose3d.geometry.arrays import FloatArray
+
+__all__ = ["characteristic_length", "triangulate_svd"]
+
+_BATCH = 100_000  # points per SVD call: bounds the memory, costs no time
+
+
+def characteristic_length(cam_from_world: FloatArray) -> float:
+    """Return the median distance of the cameras' origins to the world's origin in the cameras' frames."""
+    length = float(np.median(np.linalg.norm(cam_from_world[..., :3, 3], axis=-1)))
+    return length if length > 0 else 1.0
+
+
+def triangulate_svd(xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayLike | None = None) -> FloatArray:
+    """Triangulate by the direct linear transform, solved by SVD.
+
+    Two rows a view, ``w (x p3 - p1)`` and ``w (y p3 - p2)``; the right singular vector of the smallest singular value
+    is the homogeneous point. Lengths are scaled by :func:`characteristic_length` first, so that the result does not
+    depend on the unit (the algebraic error of a homogeneous system does).
+
+    Parameters
+    ----------
+    xy : (..., n_cameras, 2) array
+        Undistorted normalised coordinates; NaN where a camera has no view.
+    cam_from_world : (n_cameras, 3, 4) or (n_cameras, 4, 4) array, mm
+    weights : (..., n_cameras) array, optional
+        Factor of each view's two rows: the score, or focal length over noise in px for near-optimal weighting.
+        Views with a weight of zero or NaN do not take part.
+
+    Returns
+    -------
+    (..., 3) array, mm
+        NaN where fewer than two views take part or the rays are parallel.
+
+    References
+    ----------
+    Hartley & Zisserman (2004), Multiple View Geometry, 2nd ed., section 12.2.
+    """
+    xy = np.asarray(xy, dtype=np.float64)
+    P = np.array(cam_from_world, dtype=np.float64)[:, :3, :]
+    lead, n_cameras = xy.shape[:-2], len(P)
+    if xy.shape[-2] != n_cameras:
+        raise ValueError(f"{xy.shape[-2]} views, but {n_cameras} cameras")
+    length = characteristic_length(P)
+    P[:, :, 3] /= length
+    w = np.ones(xy.shape[:-1]) if weights is None else np.broadcast_to(np.asarray(weights), xy.shape[:-1])
+    flat, w = xy.reshape(-1, n_cameras, 2), np.array(w, dtype=np.float64).reshape(-1, n_cameras)
+    used = np.isfinite(flat).all(-1) & np.isfinite(w) & (w > 0)
+    w = np.where(used, w, 0.0)
+    flat = np.where(used[..., None], flat, 0.0)
+    out = np.full((len(flat), 3), np.nan)
+    todo = np.flatnonzero(used.sum(-1) >= 2)
+    for start in range(0, len(todo), _BATCH):
+        part = todo[start : start + _BATCH]
+        rows = flat[part][..., None] * P[:, None, 2, :] - P[:, :2, :]
+        rows = (rows * w[part][..., None, None]).reshape(len(part), 2 * n_cameras, 4)
+        *_, Vt = np.linalg.svd(rows, full_matrices=2 * n_cameras < 4)
+        X = Vt[:, 3, :]
+        at_infinity = np.abs(X[:, 3]) < 1e-10
+        X = X[:, :3] / np.where(at_infinity, np.nan, X[:, 3])[:, None]
+        out[part] = X * length
+    return out.reshape(*lead, 3)

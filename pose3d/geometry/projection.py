@@ -286,7 +286,7 @@ def undistort_normalized(
     if fisheye:
         return _undistort_fisheye(target, _fisheye(distortion), iterations)
     if np.shape(distortion)[-1] == 0:
-        return target.copy(), np.isfinite(target).all(-1)
+        return target.copy(), np.asarray(np.isfinite(target).all(-1))
     xy = target.copy()
     tolerance = 1e-13 * (1 + np.abs(target).max(-1))
     with np.errstate(all="ignore"):

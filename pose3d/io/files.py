@@ -1,0 +1,84 @@
+"""Files as such: found or refused in one clear line, and written whole or not at all."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pose3d.errors import FormatError, Pose3DError
+
+__all__ = ["atomic_path", "require_file", "require_folder", "write_text"]
+
+
+def require_file(path: str | Path, what: str = "file") -> Path:
+    """Return `path` if it is a readable, non-empty file.
+
+    Raises
+    ------
+    FormatError
+        If it is absent, a folder, empty or unreadable.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise FormatError(f"{path}: is a folder, a {what} is needed")
+    if not path.exists():
+        hint = "" if path.parent.exists() else f" (the folder {path.parent} does not exist either)"
+        raise FormatError(f"{path}: no such {what}{hint}")
+    try:
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
+    if empty:
+        raise FormatError(f"{path}: the {what} is empty")
+    return path
+
+
+def require_folder(path: str | Path, what: str = "folder") -> Path:
+    """Return `path` if it is a folder.
+
+    Raises
+    ------
+    FormatError
+        If it is absent or a file.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FormatError(f"{path}: no such {what}" if not path.exists() else f"{path}: is a file, a {what} is needed")
+    return path
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to, and move it to `path` in one step when the block ends well.
+
+    The temporary file lies beside `path` and keeps its suffix; when the block fails it is removed, and what stood at
+    `path` before is untouched.
+
+    Raises
+    ------
+    Pose3DError
+        If the folder cannot be made or written to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise Pose3DError(f"{path}: is a folder, a file is to be written there")
+        temporary.touch()
+    except OSError as error:
+        raise Pose3DError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise Pose3DError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text with line feeds alone as line ends, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

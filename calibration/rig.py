@@ -1,0 +1,352 @@
+"""From board clips to a calibrated rig."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose3d.calibration.boards import symmetries
+from pose3d.calibration.bundle import LENS_SIZE, Bundle, Solution, lens_prior, refine, residuals
+from pose3d.calibration.detection import detect_board
+from pose3d.calibration.extrinsics import Graph, candidate_poses, link_cameras, place_boards
+from pose3d.calibration.intrinsics import calibrate_lens
+from pose3d.calibration.poses import board_poses
+from pose3d.calibration.quality import Quality, measure
+from pose3d.data.board import Board
+from pose3d.data.camera import Camera, Rig
+from pose3d.data.detections import BoardDetections
+from pose3d.errors import CalibrationError
+from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.transforms import inverse, rotvec_translation
+from pose3d.log import Progress, logger, no_progress
+
+__all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
+
+_BAD_VIEW = 6.0  # a view whose median residual is this many times the camera's noise is left out
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A calibrated rig and how it came about.
+
+    Attributes
+    ----------
+    rig : Rig
+        Cameras that could be linked; the world is the first one's frame.
+    board : Board
+        As it was found.
+    quality : Quality
+    unlinked : dict of str to str
+        Cameras that are not in the rig, and why.
+    detections : BoardDetections
+    """
+
+    rig: Rig
+    board: Board
+    quality: Quality
+    unlinked: dict[str, str]
+    detections: BoardDetections
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for a json summary."""
+        return {
+            "cameras": list(self.rig.names),
+            "board": self.board.describe(),
+            "n_instants": len(self.detections.frames),
+            "unlinked": self.unlinked,
+            **self.quality.to_dict(),
+        }
+
+
+def calibrate_rig(  # noqa: PLR0913  (sources, board and six independent choices)
+    sources: Mapping[str, str | Path],
+    board: Board,
+    *,
+    intrinsics: Rig | None = None,
+    fisheye: bool = False,
+    offsets: Mapping[str, int] | None = None,
+    truncate: bool = False,
+    workers: int | None = None,
+    progress: Progress = no_progress,
+) -> Calibration:
+    """Calibrate several cameras from synchronised clips (or image folders) of a board.
+
+    Parameters
+    ----------
+    sources : mapping of str to path
+        Camera name to its clip or folder.
+    board : Board
+    intrinsics : Rig, optional
+        Cameras whose lenses are known; they are held. Matched by name, sizes must agree.
+    fisheye : bool
+        Use the fisheye model for the cameras that `intrinsics` does not give.
+    offsets, truncate, workers
+        As in :func:`pose3d.calibration.detect_board`.
+    progress : callable, optional
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    CalibrationError
+        If the board is not found, or no two cameras can be linked.
+    VideoError
+        If a clip cannot be read.
+
+    Examples
+    --------
+    >>> from pose3d import Board, calibrate_rig
+    >>> board = Board("charuco", (8, 11), 24, 18.75, "4X4_1000")
+    >>> calibration = calibrate_rig({"left": "left.mp4", "right": "right.mp4"}, board)  # doctest: +SKIP
+    >>> calibration.rig  # doctest: +SKIP
+    Rig(2 cameras: left, right)
+    """
+    detections = detect_board(
+        sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress
+    )
+    return calibrate_detections(detections, intrinsics=intrinsics, fisheye=fisheye, progress=progress)
+
+
+def calibrate_detections(
+    detections: BoardDetections,
+    *,
+    intrinsics: Rig | None = None,
+    fisheye: bool = False,
+    progress: Progress = no_progress,
+) -> Calibration:
+    """Calibrate several cameras from a board's corners.
+
+    Parameters
+    ----------
+    detections : BoardDetections
+    intrinsics : Rig, optional
+        Cameras whose lenses are known; they are held.
+    fisheye : bool
+    progress : callable, optional
+
+    Returns
+    -------
+    Calibration
+        The same detections give the same numbers.
+
+    Raises
+    ------
+    CalibrationError
+    """
+    _check_intrinsics(detections, intrinsics)
+    lost: dict[str, str] = {}
+    seen = [name for name, n in zip(detections.cameras, detections.n_views, strict=True) if n]
+    for name in detections.cameras:
+        if name not in seen:
+            lost[name] = "it never saw the board"
+    detections = _select(detections, seen)
+    lenses = []
+    for i, name in enumerate(list(seen)):
+        progress("calibrating lenses", i, len(seen))
+        known = intrinsics is not None and name in intrinsics
+        try:
+            if known:
+                lenses.append(_known_lens(intrinsics, name))  # type: ignore[arg-type]
+            else:
+                lens, error = calibrate_lens(
+                    detections.xy[:, i], detections.board.points, detections.sizes[i], name=name, fisheye=fisheye
+                )
+                logger.debug("%s alone: focal length %.1f px, error %.2f px", name, lens[0], error)
+                lenses.append(_Lens(lens, 4 if fisheye else 5, fisheye, held=False))
+        except CalibrationError as error_:
+            lost[name] = str(error_).removeprefix(f"camera {name}: ")
+    detections = _select(detections, [name for name in seen if name not in lost])
+    progress("calibrating lenses", len(seen), len(seen))
+    return _calibrate_together(detections, lenses, lost, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lens:
+    numbers: FloatArray
+    n_lens: int
+    fisheye: bool
+    held: bool
+
+    @property
+    def matrix(self) -> FloatArray:
+        fx, fy, cx, cy = self.numbers[:4]
+        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+
+    @property
+    def distortion(self) -> FloatArray:
+        return self.numbers[4 : 4 + self.n_lens]
+
+
+def _known_lens(rig: Rig, name: str) -> _Lens:
+    camera = rig[name]
+    numbers = np.zeros(LENS_SIZE)
+    numbers[:4] = camera.matrix[0, 0], camera.matrix[1, 1], camera.matrix[0, 2], camera.matrix[1, 2]
+    numbers[4 : 4 + len(camera.distortion)] = camera.distortion
+    return _Lens(numbers, len(camera.distortion), camera.fisheye, held=True)
+
+
+def _check_intrinsics(detections: BoardDetections, intrinsics: Rig | None) -> None:
+    if intrinsics is None:
+        return
+    if not set(intrinsics.names) & set(detections.cameras):
+        raise CalibrationError(
+            f"the known intrinsics are for {', '.join(intrinsics.names)}, the clips for "
+            f"{', '.join(detections.cameras)}: no camera has both; name the clips as the calibration does"
+        )
+    for name, size in zip(detections.cameras, detections.sizes, strict=True):
+        if name in intrinsics and intrinsics[name].size != size:
+            width, height = intrinsics[name].size
+            raise CalibrationError(
+                f"camera {name}: the clip is {size[0]}x{size[1]}, but its known intrinsics are for {width}x{height}; "
+                "record at that size or calibrate the lens anew"
+            )
+
+
+def _select(detections: BoardDetections, names: list[str]) -> BoardDetections:
+    index = [detections.cameras.index(name) for name in names]
+    return replace(
+        detections,
+        cameras=tuple(names),
+        sizes=tuple(detections.sizes[i] for i in index),
+        xy=detections.xy[:, index],
+    )
+
+
+def _calibrate_together(
+    detections: BoardDetections, lenses: list[_Lens], lost: dict[str, str], progress: Progress
+) -> Calibration:
+    board, points = detections.board, detections.board.points
+    order, turns = symmetries(board)
+    found = [
+        board_poses(detections.xy[:, i], points, lens.matrix, lens.distortion, fisheye=lens.fisheye)
+        for i, lens in enumerate(lenses)
+    ]
+    if not found:
+        raise CalibrationError("no camera could be calibrated: " + "; ".join(f"{n}: {w}" for n, w in lost.items()))
+    candidates = np.stack([candidate_poses(poses, error, turns) for poses, error in found], axis=1)
+    graph = link_cameras(candidates)
+    for i, name in enumerate(detections.cameras):
+        if i not in graph.linked:
+            lost[name] = "it never saw the board at the same instant as another camera of the group"
+    if len(graph.linked) == 1 and len(detections.cameras) + len(lost) > 1:
+        raise CalibrationError(
+            "no two cameras saw the board at the same instant: record a clip in which the board moves through the "
+            f"space that the cameras share ({_shared_views(detections)})"
+        )
+    kept = sorted(graph.linked)
+    world_from_board, choice = place_boards(candidates, graph.cam_from_root, graph.linked)
+    xy = np.where(
+        (choice >= 0)[..., None, None],
+        np.take_along_axis(detections.xy, order[np.maximum(choice, 0) // 2][..., None], axis=2),
+        np.nan,
+    )
+    placed = np.isfinite(world_from_board[:, 0, 0])
+    start = _make_bundle(
+        xy[placed][:, kept],
+        points,
+        [lenses[i] for i in kept],
+        [detections.sizes[i] for i in kept],
+        graph.cam_from_root[kept],
+        world_from_board[placed],
+    )
+    solution, dropped = _refine(start, int(placed.sum()), progress)
+    names = tuple(detections.cameras[i] for i in kept)
+    frames = detections.frames[placed]
+    quality = measure(solution, board, names=names, frames=frames, dropped=dropped)
+    rig = _make_rig(solution, names, [detections.sizes[i] for i in kept], quality)
+    used = replace(
+        _select(detections, list(names)), frames=frames, xy=xy[placed][:, kept]
+    )
+    _say_links(graph, detections.cameras)
+    return Calibration(rig, board, quality, dict(sorted(lost.items())), used)
+
+
+def _shared_views(detections: BoardDetections) -> str:
+    views = ", ".join(f"{n} {c}" for n, c in zip(detections.cameras, detections.n_views, strict=True))
+    return f"views of the board: {views}"
+
+
+def _say_links(graph: Graph, names: tuple[str, ...]) -> None:
+    for a, b in graph.tree:
+        link = graph.links[a, b]
+        if link.agreeing < 5:
+            logger.warning(
+                "%s and %s are linked by %d of %d shared views only", names[a], names[b], link.agreeing, link.shared
+            )
+
+
+def _make_bundle(  # noqa: PLR0913, PLR0917
+    xy: FloatArray,
+    points: FloatArray,
+    lenses: list[_Lens],
+    sizes: list[tuple[int, int]],
+    cam_from_world: FloatArray,
+    world_from_board: FloatArray,
+) -> Bundle:
+    frame, camera = np.nonzero(np.isfinite(xy[..., 0]).any(-1))
+    free = np.zeros((len(lenses), LENS_SIZE + 6), dtype=bool)
+    free[1:, LENS_SIZE:] = True  # the first camera is the world
+    prior = np.zeros((len(lenses), LENS_SIZE, LENS_SIZE))
+    mean = np.zeros((len(lenses), LENS_SIZE))
+    for i, lens in enumerate(lenses):
+        mean[i] = lens.numbers
+        if not lens.held:
+            free[i, : 4 + lens.n_lens] = True
+            prior[i], mean[i] = lens_prior(sizes[i], lens.numbers[0], n_lens=lens.n_lens, fisheye=lens.fisheye)
+    return Bundle(
+        lens=np.stack([lens.numbers for lens in lenses]),
+        cam_from_world=cam_from_world,
+        world_from_board=world_from_board,
+        points=points,
+        camera=camera.astype(np.int64),
+        frame=frame.astype(np.int64),
+        xy=xy[frame, camera],
+        n_lens=np.array([lens.n_lens for lens in lenses]),
+        fisheye=np.array([lens.fisheye for lens in lenses]),
+        free=free,
+        prior=prior,
+        prior_mean=mean,
+    )
+
+
+def _refine(start: Bundle, n_frames: int, progress: Progress) -> tuple[Solution, BoolArray]:
+    """Refine poses with the lenses held, then all; leave out views that fit nothing, and refine again."""
+    poses_only = replace(start, free=start.free & (np.arange(LENS_SIZE + 6) >= LENS_SIZE))
+    solution = refine(poses_only, rounds=2, max_iterations=30, progress=progress)
+    solution = refine(replace(solution.bundle, free=start.free), progress=progress)
+    dropped = np.zeros((n_frames, len(start.lens)), dtype=bool)
+    for _ in range(3):
+        bundle = solution.bundle
+        median = np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1)
+        bad = median > _BAD_VIEW * solution.sigma[bundle.camera]
+        if not bad.any():
+            break
+        dropped[bundle.frame[bad], bundle.camera[bad]] = True
+        good = ~bad
+        solution = refine(
+            replace(bundle, camera=bundle.camera[good], frame=bundle.frame[good], xy=bundle.xy[good]),
+            progress=progress,
+        )
+    return solution, dropped
+
+
+def _make_rig(solution: Solution, names: tuple[str, ...], sizes: list[tuple[int, int]], quality: Quality) -> Rig:
+    bundle = solution.bundle
+    rotation, translation = rotvec_translation(bundle.cam_from_world @ inverse(bundle.cam_from_world[0]))
+    cameras = tuple(
+        Camera(
+            name,
+            sizes[i],
+            bundle.matrix(i),
+            bundle.distortion(i),
+            rotation[i],
+            translation[i],
+            fisheye=bool(bundle.fisheye[i]),
+        )
+        for i, name in enumerate(names)
+    )
+    return Rig(cameras, {"adjusted": True, "error": quality.error_px})

@@ -17,8 +17,9 @@ from pose3d.geometry.rotations import exp_so3, skew
 from pose3d.geometry.transforms import rigid
 from pose3d.log import Progress, no_progress
 
-__all__ = ["LENS_SIZE", "Bundle", "Solution", "lens_prior", "refine", "residuals"]
+__all__ = ["LENS_SIZE", "Bundle", "Solution", "lens_prior", "refine", "residuals", "robust_loss", "select_views"]
 
+_NOISE_FLOOR = 0.01  # px: exact corners, as in tests, must not weigh infinitely
 LENS_SIZE = 12  # fx fy cx cy and up to eight coefficients; fewer are padded with zeros that stay fixed
 
 
@@ -93,7 +94,9 @@ class Solution:
     converged: bool
 
 
-def lens_prior(size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye: bool = False) -> tuple[FloatArray, FloatArray]:
+def lens_prior(
+    size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye: bool = False
+) -> tuple[FloatArray, FloatArray]:
     """Return what is known of a lens before any view: an information matrix and its centre.
 
     The principal point lies within 4 % of the image's width of the centre, pixels are square to 0.5 %, and the
@@ -117,7 +120,7 @@ def lens_prior(size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye:
     aspect[:2] = 1.0, -1.0
     information += np.outer(aspect, aspect) / (0.005 * focal) ** 2
     deviation = [0.04 * width, 0.04 * width]
-    deviation += [0.1, 0.05, 0.05, 0.05] if fisheye else [0.5, 0.3, 0.003, 0.003, 0.1, 0.1, 0.1, 0.1][:n_lens]
+    deviation += [0.1, 0.05, 0.05, 0.05] if fisheye else [0.5, 0.3, 0.003, 0.003, 0.2, 0.2, 0.2, 0.2][:n_lens]
     index = np.arange(2, 2 + len(deviation))
     information[index, index] = 1 / np.square(deviation)
     mean = np.zeros(LENS_SIZE)
@@ -125,13 +128,18 @@ def lens_prior(size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye:
     return information, mean
 
 
-def _in_camera(bundle: Bundle, views: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the corners of some views in the world, relative to the board's origin, and in the camera's frame."""
+def select_views(bundle: Bundle, views: BoolArray) -> Bundle:
+    """Return the bundle with some of its views; cameras and boards stay."""
+    return replace(bundle, camera=bundle.camera[views], frame=bundle.frame[views], xy=bundle.xy[views])
+
+
+def _in_camera(bundle: Bundle, views: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the corners of some views in the world's axes from the board's origin, and in the camera's frame."""
     board = bundle.world_from_board[bundle.frame[views]]
-    turned = np.einsum("vij,nj->vni", board[:, :3, :3], bundle.points)
+    turned = bundle.points @ np.swapaxes(board[:, :3, :3], -1, -2)
     world = turned + board[:, None, :3, 3]
     pose = bundle.cam_from_world[bundle.camera[views]]
-    return turned, world, np.einsum("vij,vnj->vni", pose[:, :3, :3], world) + pose[:, None, :3, 3]
+    return turned, world @ np.swapaxes(pose[:, :3, :3], -1, -2) + pose[:, None, :3, 3]
 
 
 def residuals(bundle: Bundle) -> FloatArray:
@@ -139,7 +147,7 @@ def residuals(bundle: Bundle) -> FloatArray:
     out = np.full(bundle.xy.shape, np.nan)
     for camera in range(len(bundle.lens)):
         views = np.flatnonzero(bundle.camera == camera)
-        _, _, X = _in_camera(bundle, views)
+        _, X = _in_camera(bundle, views)
         with np.errstate(all="ignore"):
             seen = project_camera_frame(
                 X, bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
@@ -150,17 +158,22 @@ def residuals(bundle: Bundle) -> FloatArray:
     return out
 
 
-def _loss(squared: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:
-    """Return the Cauchy loss and weight of squared standardised residuals."""
-    ratio = squared / (scale * scale)
-    return scale * scale * np.log1p(ratio), 1 / (1 + ratio)
+def robust_loss(squared: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:
+    """Return the loss and weight of squared standardised residuals: quadratic up to `scale`, beyond it Cauchy's.
+
+    Good corners count in full, so that nothing is lost where there are no outliers; far ones lose all their pull.
+    """
+    limit = scale * scale
+    beyond = np.maximum(squared / limit, 1.0)
+    loss = np.where(squared <= limit, squared, limit * (1 + np.log(beyond)))
+    return loss, 1 / beyond
 
 
 def _cost(bundle: Bundle, sigma: FloatArray, scale: float) -> tuple[float, FloatArray, FloatArray]:
     """Return the cost, the residuals in units of noise and the weights."""
     r = residuals(bundle) / sigma[bundle.camera][:, None, None]
     r = np.where(np.isnan(r), 0.0, r)
-    loss, weight = _loss((r * r).sum(-1), scale)
+    loss, weight = robust_loss((r * r).sum(-1), scale)
     off = bundle.lens - bundle.prior_mean
     prior = float(np.einsum("ci,cij,cj->", off, bundle.prior, off))
     return 0.5 * (float(loss.sum()) + prior), r, np.where(np.isfinite(bundle.xy[..., 0]), weight, 0.0)
@@ -181,7 +194,7 @@ def _normal_equations(
     for camera in range(n_cameras):
         views = np.flatnonzero(bundle.camera == camera)
         frames = bundle.frame[views]
-        turned, world, X = _in_camera(bundle, views)
+        turned, X = _in_camera(bundle, views)
         pose = bundle.cam_from_world[camera]
         with np.errstate(all="ignore"):
             seen = project_camera_frame(
@@ -201,7 +214,7 @@ def _normal_equations(
         J = J.reshape(len(views), -1, size + 6)
         e = (r[views] * root).reshape(len(views), -1)
         H = np.swapaxes(J, -1, -2) @ J
-        g = np.einsum("vki,vk->vi", J, e)
+        g = (e[:, None] @ J)[:, 0]
         A[camera], a[camera] = H[:, :size, :size].sum(0), g[:, :size].sum(0)
         B[frames] += H[:, size:, size:]
         b[frames] += g[:, size:]
@@ -253,26 +266,33 @@ def _moved(bundle: Bundle, cameras: FloatArray, boards: FloatArray) -> Bundle:
     )
 
 
-def _noise(bundle: Bundle, floor: float) -> FloatArray:
-    """Estimate each camera's noise from the median of its residuals' lengths (Rayleigh: median = 1.1774 sigma)."""
+def _noise(bundle: Bundle, own: FloatArray | None) -> FloatArray:
+    """Estimate each camera's noise from the median of its residuals' lengths (Rayleigh: median = 1.1774 sigma).
+
+    With each camera's own noise known, what the cameras together do not explain beyond it (shutters that are not quite
+    in step, a board that bends) is shared by all. To estimate it for each camera would let one camera explain
+    everything and the others nothing, as the boards follow whichever counts most.
+    """
     length = np.linalg.norm(residuals(bundle), axis=-1)
-    sigma = np.full(len(bundle.lens), floor)
-    for camera in range(len(sigma)):
+    variance = np.full(len(bundle.lens), np.nan)
+    for camera in range(len(variance)):
         mine = length[bundle.camera == camera]
         mine = mine[np.isfinite(mine)]
         if len(mine):
-            sigma[camera] = max(floor, float(np.median(mine)) / 1.1774)
-    return sigma
+            variance[camera] = (np.median(mine) / 1.1774) ** 2
+    if own is not None:
+        variance = own**2 + max(0.0, float(np.nanmedian(variance - own**2)))
+    return np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR)
 
 
-def refine(  # noqa: PLR0913
+def refine(
     bundle: Bundle,
     *,
     loss_scale: float = 3.0,
     rounds: int = 3,
     max_iterations: int = 60,
     tolerance: float = 1e-7,
-    noise_floor: float = 0.05,
+    own_sigma: FloatArray | None = None,
     progress: Progress = no_progress,
 ) -> Solution:
     """Refine cameras and boards together.
@@ -282,14 +302,15 @@ def refine(  # noqa: PLR0913
     bundle : Bundle
         Start values; :attr:`Bundle.free` says what moves. Fix one camera's pose, or the world floats.
     loss_scale : float
-        Where the Cauchy loss bends, in units of each camera's noise.
+        Where the robust loss leaves the square, in units of each camera's noise.
     rounds : int
         Solves; before each, each camera's noise is estimated anew from the residuals.
     max_iterations : int
         Steps a round.
     tolerance : float
         A round ends when a step lowers the cost by less than this part of it.
-    noise_floor : float, px
+    own_sigma : (n_cameras,) array, px, optional
+        Each camera's noise when it is calibrated alone.
     progress : callable, optional
 
     Returns
@@ -301,7 +322,7 @@ def refine(  # noqa: PLR0913
     Triggs, McLauchlan, Hartley, Fitzgibbon (2000), Bundle adjustment: a modern synthesis, sections 4 and 6.
     """
     iterations, converged = 0, False
-    sigma = _noise(bundle, noise_floor)
+    sigma = _noise(bundle, own_sigma)
     for turn in range(rounds):
         damping, converged = 1e-3, False
         cost, r, weight = _cost(bundle, sigma, loss_scale)
@@ -324,6 +345,6 @@ def refine(  # noqa: PLR0913
             if gain < tolerance:
                 converged = True
                 break
-        sigma = _noise(bundle, noise_floor)
+        sigma = _noise(bundle, own_sigma)
     _, _, weight = _cost(bundle, sigma, loss_scale)
     return Solution(bundle, sigma, weight, iterations, converged)

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
 from pose3d.calibration.boards import charuco_board, charuco_variants, dictionary_names
+
 from pose3d.data.board import Board
 from pose3d.data.detections import BoardDetections
 from pose3d.errors import CalibrationError
@@ -70,7 +70,7 @@ def _find_checkerboard(image: Image, board: Board) -> FloatArray:
         return np.full((board.n_corners, 2), np.nan)
     grid = np.asarray(corners, dtype=np.float64).reshape(ny, nx, 2)
     steps = (np.linalg.norm(np.diff(grid, axis=axis), axis=-1).min() for axis in (0, 1))
-    half_window = int(np.clip(0.4 * min(steps), 2, 11))  # must not reach a neighbouring corner
+    half_window = int(np.clip(0.25 * min(steps), 2, 11))  # well inside the four squares around a corner
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 100, 1e-4)
     corners = cv2.cornerSubPix(image, np.float32(corners), (half_window, half_window), (-1, -1), criteria)
     return _ordered(np.asarray(corners, dtype=np.float64).reshape(ny, nx, 2), image).reshape(-1, 2)
@@ -160,7 +160,7 @@ def _nothing_found(images: list[Image], board: Board) -> str:
     return f"{said}; its markers are there, so check --squares, --square-mm and --marker-mm"
 
 
-def detect_board(  # noqa: PLR0913  (sources, board and six independent choices)
+def detect_board(
     sources: Mapping[str, str | Path],
     board: Board,
     *,
@@ -239,7 +239,7 @@ def detect_board(  # noqa: PLR0913  (sources, board and six independent choices)
     )
 
 
-def _detect_all(  # noqa: PLR0913
+def _detect_all(
     opened: Mapping[str, FrameSource],
     board: Board,
     instants: list[int],

@@ -177,9 +177,7 @@ def link_cameras(candidates: FloatArray, n_twins: int = 2) -> Graph:
     return Graph(cam_from_root, group, tree, links)
 
 
-def place_boards(
-    candidates: FloatArray, cam_from_world: FloatArray, linked: list[int]
-) -> tuple[FloatArray, IntArray]:
+def place_boards(candidates: FloatArray, cam_from_world: FloatArray, linked: list[int]) -> tuple[FloatArray, IntArray]:
     """Place the board at every instant so that all cameras' candidates agree best.
 
     Parameters

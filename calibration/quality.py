@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-
 from pose3d.calibration.bundle import Solution, residuals
+
 from pose3d.data.board import Board
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.projection import undistort

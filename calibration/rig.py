@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from pose3d.calibration.boards import symmetries
-from pose3d.calibration.bundle import LENS_SIZE, Bundle, Solution, lens_prior, refine, residuals
+from pose3d.calibration.bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
 from pose3d.calibration.detection import detect_board
 from pose3d.calibration.extrinsics import Graph, candidate_poses, link_cameras, place_boards
-from pose3d.calibration.intrinsics import calibrate_lens
+from pose3d.calibration.intrinsics import Lens, calibrate_lens, lens_bundle
 from pose3d.calibration.poses import board_poses
 from pose3d.calibration.quality import Quality, measure
+from pose3d.calibration.selection import better_held_out
+
 from pose3d.data.board import Board
 from pose3d.data.camera import Camera, Rig
 from pose3d.data.detections import BoardDetections
@@ -24,6 +25,7 @@ from pose3d.log import Progress, logger, no_progress
 
 __all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
 
+_OUT_OF_STEP = 2.0  # times the cameras' own noise
 _BAD_VIEW = 6.0  # a view whose median residual is this many times the camera's noise is left out
 
 
@@ -60,7 +62,7 @@ class Calibration:
         }
 
 
-def calibrate_rig(  # noqa: PLR0913  (sources, board and six independent choices)
+def calibrate_rig(
     sources: Mapping[str, str | Path],
     board: Board,
     *,
@@ -105,9 +107,7 @@ def calibrate_rig(  # noqa: PLR0913  (sources, board and six independent choices
     >>> calibration.rig  # doctest: +SKIP
     Rig(2 cameras: left, right)
     """
-    detections = detect_board(
-        sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress
-    )
+    detections = detect_board(sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress)
     return calibrate_detections(detections, intrinsics=intrinsics, fisheye=fisheye, progress=progress)
 
 
@@ -145,48 +145,26 @@ def calibrate_detections(
             lost[name] = "it never saw the board"
     detections = _select(detections, seen)
     lenses = []
-    for i, name in enumerate(list(seen)):
+    for i, name in enumerate(seen):
         progress("calibrating lenses", i, len(seen))
-        known = intrinsics is not None and name in intrinsics
+        known = intrinsics[name] if intrinsics is not None and name in intrinsics else None
         try:
-            if known:
-                lenses.append(_known_lens(intrinsics, name))  # type: ignore[arg-type]
-            else:
-                lens, error = calibrate_lens(
-                    detections.xy[:, i], detections.board.points, detections.sizes[i], name=name, fisheye=fisheye
-                )
-                logger.debug("%s alone: focal length %.1f px, error %.2f px", name, lens[0], error)
-                lenses.append(_Lens(lens, 4 if fisheye else 5, fisheye, held=False))
-        except CalibrationError as error_:
-            lost[name] = str(error_).removeprefix(f"camera {name}: ")
+            lens = calibrate_lens(
+                detections.xy[:, i],
+                detections.board.points,
+                detections.sizes[i],
+                name=name,
+                fisheye=fisheye,
+                known=known,
+            )
+        except CalibrationError as error:
+            lost[name] = str(error).removeprefix(f"camera {name}: ")
+            continue
+        logger.debug("%s alone: focal length %.1f px, noise %.2f px", name, lens.numbers[0], lens.sigma)
+        lenses.append(lens)
     detections = _select(detections, [name for name in seen if name not in lost])
     progress("calibrating lenses", len(seen), len(seen))
     return _calibrate_together(detections, lenses, lost, progress)
-
-
-@dataclass(frozen=True, eq=False)
-class _Lens:
-    numbers: FloatArray
-    n_lens: int
-    fisheye: bool
-    held: bool
-
-    @property
-    def matrix(self) -> FloatArray:
-        fx, fy, cx, cy = self.numbers[:4]
-        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-
-    @property
-    def distortion(self) -> FloatArray:
-        return self.numbers[4 : 4 + self.n_lens]
-
-
-def _known_lens(rig: Rig, name: str) -> _Lens:
-    camera = rig[name]
-    numbers = np.zeros(LENS_SIZE)
-    numbers[:4] = camera.matrix[0, 0], camera.matrix[1, 1], camera.matrix[0, 2], camera.matrix[1, 2]
-    numbers[4 : 4 + len(camera.distortion)] = camera.distortion
-    return _Lens(numbers, len(camera.distortion), camera.fisheye, held=True)
 
 
 def _check_intrinsics(detections: BoardDetections, intrinsics: Rig | None) -> None:
@@ -217,7 +195,7 @@ def _select(detections: BoardDetections, names: list[str]) -> BoardDetections:
 
 
 def _calibrate_together(
-    detections: BoardDetections, lenses: list[_Lens], lost: dict[str, str], progress: Progress
+    detections: BoardDetections, lenses: list[Lens], lost: dict[str, str], progress: Progress
 ) -> Calibration:
     board, points = detections.board, detections.board.points
     order, turns = symmetries(board)
@@ -245,22 +223,21 @@ def _calibrate_together(
         np.nan,
     )
     placed = np.isfinite(world_from_board[:, 0, 0])
-    start = _make_bundle(
-        xy[placed][:, kept],
-        points,
+    start = lens_bundle(
         [lenses[i] for i in kept],
         [detections.sizes[i] for i in kept],
+        points,
+        xy[placed][:, kept],
         graph.cam_from_root[kept],
         world_from_board[placed],
     )
-    solution, dropped = _refine(start, int(placed.sum()), progress)
+    own_sigma = np.array([lenses[i].sigma for i in kept])
+    solution, dropped = _refine(start, own_sigma, int(placed.sum()), progress)
     names = tuple(detections.cameras[i] for i in kept)
     frames = detections.frames[placed]
     quality = measure(solution, board, names=names, frames=frames, dropped=dropped)
     rig = _make_rig(solution, names, [detections.sizes[i] for i in kept], quality)
-    used = replace(
-        _select(detections, list(names)), frames=frames, xy=xy[placed][:, kept]
-    )
+    used = replace(_select(detections, list(names)), frames=frames, xy=xy[placed][:, kept])
     _say_links(graph, detections.cameras)
     return Calibration(rig, board, quality, dict(sorted(lost.items())), used)
 
@@ -279,57 +256,39 @@ def _say_links(graph: Graph, names: tuple[str, ...]) -> None:
             )
 
 
-def _make_bundle(  # noqa: PLR0913, PLR0917
-    xy: FloatArray,
-    points: FloatArray,
-    lenses: list[_Lens],
-    sizes: list[tuple[int, int]],
-    cam_from_world: FloatArray,
-    world_from_board: FloatArray,
-) -> Bundle:
-    frame, camera = np.nonzero(np.isfinite(xy[..., 0]).any(-1))
-    free = np.zeros((len(lenses), LENS_SIZE + 6), dtype=bool)
-    free[1:, LENS_SIZE:] = True  # the first camera is the world
-    prior = np.zeros((len(lenses), LENS_SIZE, LENS_SIZE))
-    mean = np.zeros((len(lenses), LENS_SIZE))
-    for i, lens in enumerate(lenses):
-        mean[i] = lens.numbers
-        if not lens.held:
-            free[i, : 4 + lens.n_lens] = True
-            prior[i], mean[i] = lens_prior(sizes[i], lens.numbers[0], n_lens=lens.n_lens, fisheye=lens.fisheye)
-    return Bundle(
-        lens=np.stack([lens.numbers for lens in lenses]),
-        cam_from_world=cam_from_world,
-        world_from_board=world_from_board,
-        points=points,
-        camera=camera.astype(np.int64),
-        frame=frame.astype(np.int64),
-        xy=xy[frame, camera],
-        n_lens=np.array([lens.n_lens for lens in lenses]),
-        fisheye=np.array([lens.fisheye for lens in lenses]),
-        free=free,
-        prior=prior,
-        prior_mean=mean,
-    )
-
-
-def _refine(start: Bundle, n_frames: int, progress: Progress) -> tuple[Solution, BoolArray]:
-    """Refine poses with the lenses held, then all; leave out views that fit nothing, and refine again."""
-    poses_only = replace(start, free=start.free & (np.arange(LENS_SIZE + 6) >= LENS_SIZE))
-    solution = refine(poses_only, rounds=2, max_iterations=30, progress=progress)
-    solution = refine(replace(solution.bundle, free=start.free), progress=progress)
+def _refine(start: Bundle, own_sigma: FloatArray, n_frames: int, progress: Progress) -> tuple[Solution, BoolArray]:
+    """Refine poses with the lenses held, then, where that predicts better, all; leave out views that fit nothing."""
+    lens = np.arange(LENS_SIZE + 6) < LENS_SIZE
     dropped = np.zeros((n_frames, len(start.lens)), dtype=bool)
-    for _ in range(3):
-        bundle = solution.bundle
-        median = np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1)
-        bad = median > _BAD_VIEW * solution.sigma[bundle.camera]
-        if not bad.any():
-            break
-        dropped[bundle.frame[bad], bundle.camera[bad]] = True
-        good = ~bad
-        solution = refine(
-            replace(bundle, camera=bundle.camera[good], frame=bundle.frame[good], xy=bundle.xy[good]),
-            progress=progress,
+
+    def solve(bundle: Bundle, rounds: int = 3) -> Solution:
+        solution = refine(bundle, rounds=rounds, own_sigma=own_sigma, progress=progress)
+        for _ in range(3):
+            bundle = solution.bundle
+            median = np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1)
+            bad = median > _BAD_VIEW * solution.sigma[bundle.camera]
+            if not bad.any():
+                break
+            dropped[bundle.frame[bad], bundle.camera[bad]] = True
+            solution = refine(select_views(bundle, ~bad), rounds=2, own_sigma=own_sigma, progress=progress)
+        return solution
+
+    solution = solve(replace(start, free=start.free & ~lens))
+    if (start.free & lens).any() and better_held_out(solution, start.free, own_sigma):
+        held, held_dropped = solution, dropped.copy()
+        dropped[:] = False
+        solution = solve(replace(start, cam_from_world=held.bundle.cam_from_world))
+        if np.median(solution.sigma / own_sigma) > _OUT_OF_STEP:
+            # lenses would only bend to what is no matter of lenses
+            solution, dropped = held, held_dropped
+    excess = float(np.median(solution.sigma / own_sigma))
+    if excess > _OUT_OF_STEP:
+        logger.warning(
+            "the cameras together fit %.0f times worse than each alone (%.2f px against %.2f px): they may not be in "
+            "step, or one moved",
+            excess,
+            1.1774 * float(np.median(solution.sigma)),
+            1.1774 * float(np.median(own_sigma)),
         )
     return solution, dropped
 

@@ -1,5 +1,6 @@
 """Cameras from boards. Knows nothing of poses."""
 
+from pose3d.calibration.anipose import from_anipose, to_anipose
 from pose3d.calibration.boards import draw_board
 from pose3d.calibration.detection import detect_board, find_corners
 from pose3d.calibration.quality import CameraQuality, Quality
@@ -14,4 +15,6 @@ __all__ = [
     "detect_board",
     "draw_board",
     "find_corners",
+    "from_anipose",
+    "to_anipose",
 ]

@@ -211,8 +211,8 @@ def _normal_equations(
         root = np.sqrt(weight[views])[..., None]
         J = np.where(root[..., None] > 0, J * root[..., None] / sigma[camera], 0.0)
         J[..., :size] *= bundle.free[camera]
-        J = J.reshape(len(views), -1, size + 6)
-        e = (r[views] * root).reshape(len(views), -1)
+        J = J.reshape(len(views), 2 * X.shape[1], size + 6)
+        e = (r[views] * root).reshape(len(views), 2 * X.shape[1])
         H = np.swapaxes(J, -1, -2) @ J
         g = (e[:, None] @ J)[:, 0]
         A[camera], a[camera] = H[:, :size, :size].sum(0), g[:, :size].sum(0)
@@ -274,6 +274,10 @@ def _noise(bundle: Bundle, own: FloatArray | None) -> FloatArray:
     everything and the others nothing, as the boards follow whichever counts most.
     """
     length = np.linalg.norm(residuals(bundle), axis=-1)
+    if own is not None:  # only instants that two cameras saw tell whether cameras agree
+        views_of_frame = np.bincount(bundle.frame, minlength=len(bundle.world_from_board))
+        shared = views_of_frame[bundle.frame] > 1
+        length = np.where(shared[:, None] | ~shared.any(), length, np.nan)
     variance = np.full(len(bundle.lens), np.nan)
     for camera in range(len(variance)):
         mine = length[bundle.camera == camera]
@@ -281,7 +285,8 @@ def _noise(bundle: Bundle, own: FloatArray | None) -> FloatArray:
         if len(mine):
             variance[camera] = (np.median(mine) / 1.1774) ** 2
     if own is not None:
-        variance = own**2 + max(0.0, float(np.nanmedian(variance - own**2)))
+        excess = variance[np.isfinite(variance)] - own[np.isfinite(variance)] ** 2
+        variance = own**2 + (max(0.0, float(np.median(excess))) if len(excess) else 0.0)
     return np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR)
 
 
@@ -322,6 +327,8 @@ def refine(
     Triggs, McLauchlan, Hartley, Fitzgibbon (2000), Bundle adjustment: a modern synthesis, sections 4 and 6.
     """
     iterations, converged = 0, False
+    seen = np.bincount(bundle.camera, minlength=len(bundle.lens)) > 0
+    bundle = replace(bundle, free=bundle.free & seen[:, None])
     sigma = _noise(bundle, own_sigma)
     for turn in range(rounds):
         damping, converged = 1e-3, False

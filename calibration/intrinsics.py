@@ -14,8 +14,8 @@ from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Lens", "calibrate_lens", "lens_bundle", "spread_views"]
 
-_FOCAL_GRID = np.geomspace(0.3, 5.0, 25)  # of the image's width: 118 to 11 degrees of view
-_VIEWS_FOR_FOCAL = 24
+_FOCAL_GRID = np.geomspace(0.3, 5.0, 16)  # of the image's width: 118 to 11 degrees of view
+_VIEWS_FOR_FOCAL = 16
 _VIEWS_FOR_LENS = 80
 
 

@@ -34,8 +34,11 @@ class JointAngles:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "names", tuple(self.names))
-        put(self, "individuals", tuple(self.individuals))
+        for what in ("names", "individuals"):
+            names = tuple(str(name) for name in getattr(self, what))
+            if len(set(names)) != len(names):
+                raise ValueError(f"{what}: one stands there twice ({', '.join(names)})")
+            put(self, what, names)
         shape = (None, len(self.individuals), len(self.names))
         put(self, "deg", frozen_array(self.deg, shape=shape, what="deg (frame, individual, angle)"))
         if self.sd_deg is not None:

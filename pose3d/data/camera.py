@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ class Camera:
     rotation: FloatArray
     translation: FloatArray
     fisheye: bool = False
-    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -61,6 +60,7 @@ class Camera:
             frozen_array(self.translation, shape=(3,), what=f"camera {self.name}: translation"),
         )
         put(self, "fisheye", bool(self.fisheye))
+        put(self, "extra", dict(self.extra))
         lengths = (4,) if self.fisheye else (0, 4, 5, 8)
         if len(self.distortion) not in lengths:
             raise ValueError(f"camera {self.name}: {len(self.distortion)} distortion coefficients, expected {lengths}")
@@ -69,6 +69,8 @@ class Camera:
             raise ValueError(f"camera {self.name}: a parameter is not a finite number")
         if not (self.matrix[0, 0] > 0 and self.matrix[1, 1] > 0):
             raise ValueError(f"camera {self.name}: focal lengths must be positive")
+        if self.matrix[1, 0] != 0 or self.matrix[2].tolist() != [0, 0, 1]:
+            raise ValueError(f"camera {self.name}: matrix must be [[fx, skew, cx], [0, fy, cy], [0, 0, 1]]")
         if min(self.size) <= 0:
             raise ValueError(f"camera {self.name}: image size {self.size} must be positive")
 
@@ -116,10 +118,11 @@ class Rig:
     """
 
     cameras: tuple[Camera, ...]
-    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cameras", tuple(self.cameras))
+        object.__setattr__(self, "metadata", dict(self.metadata))
         names = self.names
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

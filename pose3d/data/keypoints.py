@@ -94,6 +94,9 @@ class Keypoints2D:
 
     def select(self, cameras: Sequence[str]) -> "Keypoints2D":
         """Return the named cameras, in that order."""
+        strangers = [name for name in cameras if name not in self.cameras]
+        if strangers:
+            raise KeyError(f"no camera {strangers[0]!r}; there are {', '.join(self.cameras)}")
         index = [self.cameras.index(name) for name in cameras]
         return replace(self, xy=self.xy[:, index], score=self.score[:, index], cameras=tuple(cameras))
 

@@ -28,16 +28,20 @@ def essential(a_from_world: ArrayLike, b_from_world: ArrayLike) -> FloatArray:
     Returns
     -------
     (..., 3, 3) array
-        Scaled to a unit baseline.
+        Scaled to a unit baseline; zero where both cameras stand at one place.
 
     References
     ----------
     Hartley & Zisserman (2004), section 9.6.
     """
-    b_from_a = _square(b_from_world) @ inverse(_square(a_from_world))
+    a, b = _square(a_from_world), _square(b_from_world)
+    b_from_a = b @ inverse(a)
     t = b_from_a[..., :3, 3]
-    length = np.linalg.norm(t, axis=-1, keepdims=True)
-    return np.asarray(skew(t / np.where(length > 0, length, 1.0)) @ b_from_a[..., :3, :3])
+    length, size = (
+        np.linalg.norm(v, axis=-1, keepdims=True) for v in (t, np.abs(a[..., :3, 3]) + np.abs(b[..., :3, 3]))
+    )
+    apart = length > 1e-12 * size  # less is rounding: both cameras stand at one place
+    return np.asarray(skew(np.where(apart, t / np.where(apart, length, 1.0), 0.0)) @ b_from_a[..., :3, :3])
 
 
 def epipolar_distance(xy_a: ArrayLike, xy_b: ArrayLike, essential_matrix: ArrayLike) -> FloatArray:
@@ -55,7 +59,7 @@ def epipolar_distance(xy_a: ArrayLike, xy_b: ArrayLike, essential_matrix: ArrayL
     Returns
     -------
     (...) array
-        NaN where a view is NaN.
+        NaN where a view is NaN or the essential matrix is zero.
 
     References
     ----------

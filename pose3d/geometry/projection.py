@@ -267,7 +267,9 @@ def undistort_normalized(
     """Invert :func:`distort` by Newton's method.
 
     Newton from the distorted point converges from one side for barrel and for pincushion lenses alike, typically in
-    three or four steps to the last digit.
+    three or four steps to the last digit. What it does not reach, or reaches beyond the radius at which the radial
+    polynomial stops to rise, is followed from the centre outwards instead: the answer is the one on the branch that
+    holds the optical axis, or none.
 
     Parameters
     ----------
@@ -281,30 +283,80 @@ def undistort_normalized(
     -------
     xy : (..., 2) array
     converged : (...) bool array
+        False where that branch has no answer, and for NaN.
     """
     target = np.asarray(distorted, dtype=np.float64)
     if fisheye:
         return _undistort_fisheye(target, _fisheye(distortion), iterations)
     if np.shape(distortion)[-1] == 0:
         return target.copy(), np.asarray(np.isfinite(target).all(-1))
-    xy = target.copy()
-    tolerance = 1e-13 * (1 + np.abs(target).max(-1))
+    d = _brown(distortion)
+    lead = np.broadcast_shapes(target.shape[:-1], d.shape[:-1])
+    target = np.broadcast_to(target, (*lead, 2))
     with np.errstate(all="ignore"):
-        for _ in range(iterations):
-            now, J, _by = distort_jacobian(xy, distortion)
-            miss = target - now
-            det = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
-            dx = (J[..., 1, 1] * miss[..., 0] - J[..., 0, 1] * miss[..., 1]) / det
-            dy = (J[..., 0, 0] * miss[..., 1] - J[..., 1, 0] * miss[..., 0]) / det
-            xy = xy + np.stack([dx, dy], axis=-1)
-            if not (np.abs(miss).max(-1, initial=0.0) > tolerance).any():
-                break
-        now, J, _by = distort_jacobian(xy, distortion)
+        xy = _newton(target, d, target, min(iterations, 8))
+        converged = _solved(xy, d, target, 1e-12)
+        radius = np.linalg.norm(xy, axis=-1)
+        reach = float(np.max(radius, initial=0.0, where=converged))
+        strayed = np.isfinite(target).all(-1) & ~(converged & (radius <= _fold_radius(d, reach)))
+        if strayed.any():
+            part, lens = target[strayed], np.broadcast_to(d, (*lead, 8))[strayed]
+            xy[strayed], converged[strayed] = _follow(part, lens, iterations)
+    return xy, converged
+
+
+def _newton(start: FloatArray, d: FloatArray, target: FloatArray, iterations: int) -> FloatArray:
+    """Take Newton steps towards ``distort(xy) == target`` until all are there or `iterations` is reached."""
+    xy = np.array(start)
+    tolerance = 1e-13 * (1 + np.abs(target).max(-1))
+    for _ in range(iterations):
+        now, J, _by = distort_jacobian(xy, d)
+        miss = target - now
         det = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
-        miss_size = np.abs(target - now).max(-1)
-        # inside the fold both eigenvalues of the Jacobian are positive
-        converged = (miss_size < 1e-9 * (1 + np.abs(target).max(-1))) & (det > 0) & (J[..., 0, 0] > 0)
-    return xy, np.asarray(converged)
+        xy[..., 0] += (J[..., 1, 1] * miss[..., 0] - J[..., 0, 1] * miss[..., 1]) / det
+        xy[..., 1] += (J[..., 0, 0] * miss[..., 1] - J[..., 1, 0] * miss[..., 0]) / det
+        if not (np.abs(miss).max(-1) > tolerance).any():
+            break
+    return xy
+
+
+def _solved(xy: FloatArray, d: FloatArray, target: FloatArray, tolerance: float) -> BoolArray:
+    now, J, _by = distort_jacobian(xy, d)
+    small = np.abs(target - now).max(-1) < tolerance * (1 + np.abs(target).max(-1))
+    return np.asarray(small & _regular(J))
+
+
+def _regular(J: FloatArray) -> BoolArray:
+    """Tell where both eigenvalues of the (symmetric) Jacobian are positive, as they are inside the fold."""
+    det = J[..., 0, 0] * J[..., 1, 1] - J[..., 0, 1] * J[..., 1, 0]
+    return np.asarray((det > 0) & (J[..., 0, 0] > 0))
+
+
+def _fold_radius(d: FloatArray, reach: float) -> FloatArray:
+    """Return the radius below which each lens's radial polynomial surely rises, infinite if it does up to `reach`."""
+    r = np.linspace(0.0, reach, 129)
+    r2 = r * r
+    k1, k2, _p1, _p2, k3, k4, k5, k6 = (d[..., i, None] for i in range(8))
+    above, below = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)), 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
+    bend_above = 2 * r2 * (k1 + r2 * (2 * k2 + 3 * r2 * k3))
+    bend_below = 2 * r2 * (k4 + r2 * (2 * k5 + 3 * r2 * k6))
+    falls = ((above + bend_above) * below - above * bend_below <= 0) | (below <= 0)
+    return np.where(falls.any(-1), r[np.maximum(falls.argmax(-1) - 1, 0)], np.inf)
+
+
+def _follow(target: FloatArray, d: FloatArray, iterations: int) -> tuple[FloatArray, BoolArray]:
+    """Solve for growing parts of the way from the centre to `target`, each from the solution before."""
+    xy = np.zeros_like(target)
+    alive = np.arange(len(target))
+    for share in np.linspace(0.0, 1.0, 33)[1:]:
+        goal, lens = share * target[alive], d[alive]
+        xy[alive] = _newton(xy[alive], lens, goal, iterations)
+        alive = alive[_solved(xy[alive], lens, goal, 1e-9)]
+    for share in np.linspace(0.0, 1.0, 65)[1:]:  # a step may have leapt over the fold
+        alive = alive[_regular(distort_jacobian(share * xy[alive], d[alive])[1])]
+    converged = np.zeros(len(target), dtype=bool)
+    converged[alive] = True
+    return xy, converged
 
 
 def _undistort_fisheye(target: FloatArray, k: FloatArray, iterations: int) -> tuple[FloatArray, BoolArray]:

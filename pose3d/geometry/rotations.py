@@ -173,9 +173,15 @@ def mean_rotation(
     w = np.ones(len(R)) if weights is None else np.asarray(weights, dtype=np.float64)
     if len(R) == 0 or not w.sum() > 0:
         raise ValueError("mean_rotation needs at least one rotation with a positive weight")
-    if robust:  # the chordal mean can be pulled far off; the best of the given rotations is a safe start
-        distance = angle_between(R[:, None], R[None, :])
-        mean = R[np.argmin(distance @ w)]
+    if robust:
+        # The chordal mean can be pulled far off; the rotation with the least sum of distances is a safe start. As
+        # Weiszfeld's iteration cannot leave a given rotation, it starts from the mean of the half that lies closest.
+        flat = R.reshape(-1, 9)
+        distance = np.arccos(np.clip((flat @ flat.T - 1) / 2, -1, 1))
+        best = int(np.argmin(np.where(w > 0, distance @ w, np.inf)))
+        step = log_so3(R @ R[best].T)
+        near = w * (distance[best] <= np.median(distance[best][w > 0]))
+        mean = exp_so3(near @ step / near.sum()) @ R[best]
     else:
         U, _, Vt = np.linalg.svd(np.einsum("n,nij->ij", w, R))
         mean = U @ np.diag([1.0, 1.0, np.linalg.det(U @ Vt)]) @ Vt

@@ -17,7 +17,8 @@ def rigid(rotation: ArrayLike, translation: ArrayLike) -> FloatArray:
     Parameters
     ----------
     rotation : (..., 3) array, rad, or (..., 3, 3) array
-        Rotation vectors or matrices; told apart by the last two lengths.
+        Rotation vectors or matrices. An array that ends in (3, 3) is taken for matrices if it has more axes than
+        `translation`, else for rotation vectors: give one matrix for many translations as ``rotation[None]``.
     translation : (..., 3) array
 
     Returns
@@ -26,7 +27,7 @@ def rigid(rotation: ArrayLike, translation: ArrayLike) -> FloatArray:
     """
     rotation = np.asarray(rotation, dtype=np.float64)
     translation = np.asarray(translation, dtype=np.float64)
-    is_matrix = rotation.ndim == translation.ndim + 1 and rotation.shape[-2:] == (3, 3)
+    is_matrix = rotation.ndim > translation.ndim and rotation.shape[-2:] == (3, 3)
     matrix = rotation if is_matrix else exp_so3(rotation)
     shape = np.broadcast_shapes(matrix.shape[:-2], translation.shape[:-1])
     out = np.zeros((*shape, 4, 4))

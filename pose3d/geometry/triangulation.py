@@ -19,12 +19,16 @@ def characteristic_length(cam_from_world: FloatArray) -> float:
     return length if length > 0 else 1.0
 
 
-def triangulate_svd(xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayLike | None = None) -> FloatArray:
+def triangulate_svd(
+    xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayLike | None = None, length: float | None = None
+) -> FloatArray:
     """Triangulate by the direct linear transform, solved by SVD.
 
     Two rows a view, ``w (x p3 - p1)`` and ``w (y p3 - p2)``; the right singular vector of the smallest singular value
-    is the homogeneous point. Lengths are scaled by :func:`characteristic_length` first, so that the result does not
-    depend on the unit (the algebraic error of a homogeneous system does).
+    is the homogeneous point. Lengths are divided by `length` first: the algebraic error of a homogeneous system, and
+    with it the answer from views that disagree, depends on the unit. By default that is
+    :func:`characteristic_length`, so that the unit of the rig does not matter; to repeat another program's numbers,
+    give the length that was 1 in its world (1000 mm for Pose2Sim, which solves in metres).
 
     Parameters
     ----------
@@ -34,11 +38,18 @@ def triangulate_svd(xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayL
     weights : (..., n_cameras) array, optional
         Factor of each view's two rows: the score, or focal length over noise in px for near-optimal weighting.
         Views with a weight of zero or NaN do not take part.
+    length : float, optional
+        Unit of length of the homogeneous system, mm.
 
     Returns
     -------
     (..., 3) array, mm
-        NaN where fewer than two views take part or the rays are parallel.
+        NaN where fewer than two views take part, or the rays are parallel or coincide.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of views and cameras differ, or `length` is not positive.
 
     References
     ----------
@@ -49,7 +60,9 @@ def triangulate_svd(xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayL
     lead, n_cameras = xy.shape[:-2], len(P)
     if xy.shape[-2] != n_cameras:
         raise ValueError(f"{xy.shape[-2]} views, but {n_cameras} cameras")
-    length = characteristic_length(P)
+    if length is not None and not length > 0:
+        raise ValueError(f"length must be positive, not {length}")
+    length = characteristic_length(P) if length is None else float(length)
     P[:, :, 3] /= length
     w = np.ones(xy.shape[:-1]) if weights is None else np.broadcast_to(np.asarray(weights), xy.shape[:-1])
     flat, w = xy.reshape(-1, n_cameras, 2), np.array(w, dtype=np.float64).reshape(-1, n_cameras)
@@ -62,9 +75,10 @@ def triangulate_svd(xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayL
         part = todo[start : start + _BATCH]
         rows = flat[part][..., None] * P[:, None, 2, :] - P[:, :2, :]
         rows = (rows * w[part][..., None, None]).reshape(len(part), 2 * n_cameras, 4)
-        *_, Vt = np.linalg.svd(rows, full_matrices=2 * n_cameras < 4)
+        _, S, Vt = np.linalg.svd(rows, full_matrices=False)
         X = Vt[:, 3, :]
         at_infinity = np.abs(X[:, 3]) < 1e-10
-        X = X[:, :3] / np.where(at_infinity, np.nan, X[:, 3])[:, None]
+        on_one_ray = S[:, 2] < 1e-12 * S[:, 0]  # the depth is anything
+        X = X[:, :3] / np.where(at_infinity | on_one_ray, np.nan, X[:, 3])[:, None]
         out[part] = X * length
     return out.reshape(*lead, 3)

@@ -1,0 +1,188 @@
+"""OpenPose's folders of json: one file a frame and camera, keypoints without names."""
+
+import json
+import re
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose3d.data.keypoints import Keypoints2D
+from pose3d.data.skeleton import Skeleton
+from pose3d.errors import FormatError, Pose3DError
+from pose3d.geometry.arrays import FloatArray
+from pose3d.io.files import require_folder
+from pose3d.io.rows import known_scores, placed_by_frame
+
+__all__ = ["is_openpose", "read_openpose", "skeletons_of", "write_openpose"]
+
+# A frame of a crowd is some 100 kB.
+MOST_BYTES = 50_000_000
+LAST_INTEGER = re.compile(r"([0-9]+)[^0-9]*$")
+
+
+def is_openpose(folder: Path) -> bool:
+    """Tell whether a folder holds json files."""
+    return any(_is_frame(item) for item in folder.iterdir())
+
+
+def skeletons_of(n_keypoints: int) -> tuple[str, ...]:
+    """Return the names of the skeletons with so many keypoints.
+
+    >>> skeletons_of(17)
+    ('coco17',)
+    """
+    return tuple(name for name in Skeleton.presets() if len(Skeleton.preset(name).keypoints) == n_keypoints)
+
+
+def read_openpose(folder: str | Path, *, camera: str, skeleton: Skeleton | None) -> Keypoints2D:
+    """Read OpenPose's (or Pose2Sim's) json files of one camera.
+
+    Parameters
+    ----------
+    folder : path
+        One json a frame; the last number in a file's name is the frame's. Frames without a file are missing.
+    camera : str
+        Name that the camera gets.
+    skeleton : Skeleton or None
+        Gives the keypoints' names, which the files do not carry. None is an error that says which would fit.
+
+    Returns
+    -------
+    Keypoints2D
+        One camera. Individuals are ``person_0``, ``person_1``, ... as they stand in each file: **no tracked
+        identities**, ``person_0`` may be another person from one frame to the next. A keypoint at 0, 0 with score 0 is
+        absent.
+
+    Raises
+    ------
+    FormatError
+        If there are no json files, one is damaged, or keypoints and skeleton differ in number.
+    """
+    folder = require_folder(folder, "folder of OpenPose json")
+    files = sorted(item for item in folder.iterdir() if _is_frame(item))
+    if not files:
+        raise FormatError(f"{folder}: holds no json files")
+    frames = [_people(file) for file in files]
+    lengths = {len(person) for people in frames for person in people} - {0}
+    width = 3 * len(skeleton.keypoints) if skeleton else -1
+    for length in sorted(lengths - {width}):
+        file = next(f for f, people in zip(files, frames, strict=True) if any(len(p) == length for p in people))
+        _refuse_length(file, length, skeleton)
+    if skeleton is None:
+        raise FormatError(f"{folder}: no frame holds a person")
+
+    n_people = max([1, *map(len, frames)])
+    empty = [0.0] * width
+    full = [[person or empty for person in people] + [empty] * (n_people - len(people)) for people in frames]
+    points: FloatArray = np.array(full, dtype=np.float64).reshape(len(files), n_people, -1, 3)
+    points[(points == 0).all(-1)] = np.nan
+    table, start = placed_by_frame(points, [_frame_number(file) for file in files], folder)
+    xy = table[..., :2]
+    people_names = tuple(f"person_{i}" for i in range(n_people))
+    score = known_scores(xy, table[..., 2])
+    return Keypoints2D(xy[:, None], score[:, None], (camera,), people_names, skeleton.keypoints, start=start)
+
+
+def write_openpose(keypoints: Keypoints2D, folder: str | Path) -> None:
+    """Write the keypoints of one camera as a folder of OpenPose json.
+
+    The folder appears whole or not at all; one that this function wrote before is replaced. Individuals lose their
+    names. The same keypoints give the same bytes.
+
+    Parameters
+    ----------
+    keypoints : Keypoints2D
+        Of one camera.
+    folder : path
+
+    Raises
+    ------
+    ValueError
+        If there are several cameras.
+    Pose3DError
+        If the folder holds other files, or cannot be written.
+    """
+    if len(keypoints.cameras) != 1:
+        raise ValueError(f"a folder of OpenPose json holds one camera, not {len(keypoints.cameras)}")
+    folder = Path(folder)
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    ours = re.compile(re.escape(keypoints.cameras[0]) + r"_[0-9]{12}_keypoints\.json")
+    try:
+        if folder.exists():
+            strangers = [item.name for item in require_folder(folder).iterdir() if not ours.fullmatch(item.name)]
+            if strangers:
+                raise Pose3DError(f"{folder}: holds other files ({strangers[0]}); choose another folder")
+        values = np.concatenate([keypoints.xy[:, 0], keypoints.score[:, 0, ..., None]], axis=-1)
+        people = np.nan_to_num(values, nan=0.0).reshape(*values.shape[:2], -1)
+        temporary.mkdir(parents=True)
+        for i, frame in enumerate(people.tolist()):
+            text = json.dumps({"version": 1.3, "people": [_person(person) for person in _without_tail(frame)]})
+            name = f"{keypoints.cameras[0]}_{keypoints.start + i:012d}_keypoints.json"
+            (temporary / name).write_text(text + "\n", encoding="utf-8", newline="\n")
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    except OSError as error:
+        raise Pose3DError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _person(values: list[float]) -> dict[str, Any]:
+    return {"person_id": [-1], "pose_keypoints_2d": values}
+
+
+def _without_tail(frame: list[list[float]]) -> list[list[float]]:
+    # Absent people are left out at the end of the list only: elsewhere the others would change places.
+    last = max((i for i, person in enumerate(frame) if any(person)), default=-1)
+    return frame[: last + 1]
+
+
+def _is_frame(path: Path) -> bool:
+    return path.suffix.lower() == ".json" and not path.name.startswith(".")
+
+
+def _frame_number(file: Path) -> int:
+    found = LAST_INTEGER.search(file.stem)
+    if found is None:
+        raise FormatError(f"{file}: the name holds no frame number")
+    if len(found[1]) > 18:
+        raise FormatError(f"{file}: the frame number in the name is too large")
+    return int(found[1])
+
+
+def _people(file: Path) -> list[list[float]]:
+    # The flat lists of x, y, score of everyone in one frame; an empty list for someone without keypoints.
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise FormatError(f"{file}: is {file.stat().st_size / 1e6:.0f} MB, too large for a frame")
+        content = json.loads(file.read_bytes())
+        # Pose2Sim leaves {} for someone whom it could not find again.
+        people = [person.get("pose_keypoints_2d", []) for person in content["people"]]
+    except OSError as error:
+        raise FormatError(f"{file}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise FormatError(f"{file}: is no OpenPose json (too deeply nested)") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"{file}: is no OpenPose json, or is cut short") from error
+    numbers = all(
+        isinstance(person, list) and all(isinstance(value, int | float) and not abs(value) > 1e300 for value in person)
+        for person in people
+    )
+    if not numbers:
+        raise FormatError(f"{file}: pose_keypoints_2d must be a list of numbers")
+    return people
+
+
+def _refuse_length(file: Path, length: int, skeleton: Skeleton | None) -> None:
+    n = length // 3
+    if length % 3:
+        raise FormatError(f"{file}: a person has {length} values, no multiple of 3; the file is damaged")
+    names = skeletons_of(n)
+    advice = f"--skeleton {' or '.join(names)}" if names else "a skeleton with that many is needed"
+    if skeleton is None:
+        raise FormatError(f"{file}: holds {n} keypoints without names; give {advice}")
+    raise FormatError(f"{file}: holds {n} keypoints, {skeleton.name} has {len(skeleton.keypoints)}; give {advice}")

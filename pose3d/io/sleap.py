@@ -1,0 +1,156 @@
+"""SLEAP's analysis h5: 2D keypoints of the tracks in one video."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from pose3d.data.keypoints import Keypoints2D
+from pose3d.errors import FormatError
+from pose3d.geometry.arrays import FloatArray
+from pose3d.io.files import atomic_path
+from pose3d.io.hdf5 import opened_h5, read_array, read_names
+from pose3d.io.rows import known_scores, unique_names
+
+__all__ = ["is_sleap", "read_sleap", "write_sleap"]
+
+# How SLEAP itself orders axes, so that MATLAB sees them the other way round.
+AXES = {
+    "tracks": ("track", "xy", "node", "frame"),
+    "point_scores": ("track", "node", "frame"),
+    "track_occupancy": ("frame", "track"),
+    "instance_scores": ("track", "frame"),
+    "tracking_scores": ("track", "frame"),
+}
+STANDARD_AXES = {"tracks": ("frame", "track", "node", "xy"), "point_scores": ("frame", "track", "node")}
+
+
+def is_sleap(file: Any) -> bool:
+    """Tell whether an open HDF5 file is a SLEAP analysis."""
+    return "tracks" in file and "node_names" in file
+
+
+def read_sleap(path: str | Path, *, camera: str) -> Keypoints2D:
+    """Read a SLEAP analysis h5 as the keypoints of one camera.
+
+    Parameters
+    ----------
+    path : path
+    camera : str
+        Name that the camera gets.
+
+    Returns
+    -------
+    Keypoints2D
+        One camera; individuals are the tracks. Where the file knows no score of a point that is there, a person
+        placed it: its score is 1. Peaks above 1 are clipped to 1.
+
+    Raises
+    ------
+    FormatError
+        If the file is no SLEAP analysis, cut short or damaged.
+    """
+    path = Path(path)
+    with opened_h5(path) as file:
+        if not is_sleap(file):
+            hint = "is a SLEAP project; export it as analysis h5" if {"points", "frames"} <= set(file) else ""
+            raise FormatError(f"{path}: {hint or 'is no SLEAP analysis h5 (tracks and node_names are missing)'}")
+        nodes = unique_names(read_names(file["node_names"], path), "keypoint", path)
+        tracks = read_names(file["track_names"], path) if "track_names" in file else ()
+        axes = _axes(file["tracks"], "tracks", path, standard=_looks_standard(file["tracks"], nodes, tracks))
+        xy = _ordered(file["tracks"], axes, STANDARD_AXES["tracks"], path)
+        n_frames, n_tracks = xy.shape[:2]
+        score = np.full(xy.shape[:-1], np.nan)
+        if "point_scores" in file:
+            axes = _axes(file["point_scores"], "point_scores", path, standard=axes == STANDARD_AXES["tracks"])
+            score = _ordered(file["point_scores"], axes, STANDARD_AXES["point_scores"], path)
+    if xy.shape[2:] != (len(nodes), 2) or score.shape != xy.shape[:-1]:
+        raise FormatError(f"{path}: tracks {xy.shape}, scores {score.shape} and {len(nodes)} nodes do not fit")
+    if n_frames == 0 or n_tracks == 0:
+        raise FormatError(f"{path}: holds no tracks")
+    if len(tracks) != n_tracks:
+        if tracks:
+            raise FormatError(f"{path}: {len(tracks)} track names for {n_tracks} tracks")
+        tracks = tuple(f"track_{i}" for i in range(n_tracks))
+    individuals = unique_names(tracks, "track", path)
+    return Keypoints2D(xy[:, None], known_scores(xy, score)[:, None], (camera,), individuals, nodes)
+
+
+def write_sleap(keypoints: Keypoints2D, path: str | Path) -> None:
+    """Write the keypoints of one camera as a SLEAP analysis h5.
+
+    Frames begin at 0 there: a recording that starts later gets empty frames before it. The same keypoints give the
+    same bytes.
+
+    Parameters
+    ----------
+    keypoints : Keypoints2D
+        Of one camera.
+    path : path
+
+    Raises
+    ------
+    ValueError
+        If there are several cameras.
+    Pose3DError
+        If the file cannot be written.
+    """
+    if len(keypoints.cameras) != 1:
+        raise ValueError(f"a SLEAP analysis holds one camera, not {len(keypoints.cameras)}")
+    before = keypoints.start
+    xy = np.pad(keypoints.xy[:, 0], ((before, 0), (0, 0), (0, 0), (0, 0)), constant_values=np.nan)
+    score = np.pad(keypoints.score[:, 0], ((before, 0), (0, 0), (0, 0)), constant_values=np.nan)
+    present = np.isfinite(xy[..., 0])
+    n_present = present.sum(-1)
+    instance = np.where(n_present > 0, np.nansum(score, axis=-1) / np.maximum(n_present, 1), np.nan)
+    values: dict[str, NDArray[Any]] = {
+        "tracks": xy.transpose(1, 3, 2, 0),
+        "point_scores": score.transpose(1, 2, 0),
+        "track_occupancy": (n_present > 0).astype(np.uint8),
+        "instance_scores": instance.T,
+        "tracking_scores": np.full(instance.T.shape, np.nan),
+    }
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, array in values.items():
+            dataset = file.create_dataset(name, data=array, compression="gzip", track_times=False)
+            dataset.attrs["dims"] = json.dumps(AXES[name])
+        file["node_names"] = np.array([name.encode() for name in keypoints.keypoints])
+        file["track_names"] = np.array([name.encode() for name in keypoints.individuals])
+        file["edge_names"] = np.zeros((0, 2), "S1")
+        file["edge_inds"] = np.zeros((0, 2), np.int32)
+        for name, text in (("labels_path", ""), ("video_path", ""), ("provenance", "{}")):
+            file[name] = text
+        file["video_ind"] = 0
+        file.attrs["preset"] = "matlab"
+        file.attrs["format"] = "analysis"
+
+
+def _looks_standard(dataset: Any, nodes: tuple[str, ...], tracks: tuple[str, ...]) -> bool:
+    # Nearly all files are in SLEAP's own order, but sleap-io can write another: (frame, track, node, xy).
+    shape: tuple[int, ...] = tuple(dataset.shape or ())
+    sleaps = shape[1:3] == (2, len(nodes)) and (not tracks or shape[0] == len(tracks))
+    return len(shape) == 4 and not sleaps and shape[2:] == (len(nodes), 2)
+
+
+def _axes(dataset: Any, name: str, path: Path, *, standard: bool) -> tuple[str, ...]:
+    # Newer files name their axes.
+    words = dataset.attrs.get("dims")
+    if not isinstance(words, bytes | str):
+        return STANDARD_AXES[name] if standard else AXES[name]
+    try:
+        axes = tuple(str(word) for word in json.loads(words))
+    except (ValueError, TypeError) as error:
+        raise FormatError(f"{path}: the axes of {name} are damaged") from error
+    if sorted(axes) != sorted(AXES[name]):
+        raise FormatError(f"{path}: the axes of {name} are {axes}, not {AXES[name]}")
+    return axes
+
+
+def _ordered(dataset: Any, axes: tuple[str, ...], wanted: tuple[str, ...], path: Path) -> FloatArray:
+    array = read_array(dataset, path)
+    if array.ndim != len(axes) or array.dtype.kind not in "fiu":
+        raise FormatError(f"{path}: {dataset.name} has {array.ndim} axes; {len(axes)} ({', '.join(axes)}) are needed")
+    return array.transpose([axes.index(axis) for axis in wanted]).astype(np.float64)

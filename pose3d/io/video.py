@@ -1,0 +1,336 @@
+"""Videos, frame by frame: frame `i` is always the same picture, however it was reached."""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from pose3d.errors import VideoError
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+from pose3d.io.files import atomic_path, require_file
+from pose3d.io.images import IMAGE_SUFFIXES, Frames, FrameSource, Image, ImageFolder
+from pose3d.log import logger
+
+__all__ = ["FrameSource", "Image", "ImageFolder", "VideoFile", "open_frames", "write_video"]
+
+# Only true containers: FFmpeg would also open a text file as a "video" of its letters, and playlists name other files.
+CONTAINERS = "mov,avi,matroska,mpegts,mpeg,asf,flv,ogg,h264,hevc,m4v,mjpeg,dv,gif,mxf"
+
+# Decoding on costs less than a seek, which empties the decoder's threads, up to about this many frames.
+WORTH_A_SEEK = 8
+
+
+class VideoFile(FrameSource):
+    """A video. Opening it reads the index of frames, not the pictures.
+
+    Frames are told apart by their presentation times as the packets carry them, so leading offsets, edit lists and
+    B-frames do not shift the numbering. Where a container keeps no such times (B-frames in avi), frames are counted
+    from the start. The object holds no open file and can be sent to another process.
+
+    Raises
+    ------
+    VideoError
+        If the file is no video, or ends before its header says.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = require_file(path, "video")
+        with _opened(self.path) as (container, stream):
+            self._scan(container, stream)
+        with _opened(self.path) as (container, stream):
+            first = next(_decode(container, stream, self.path), None)
+            if first is None or self.n_frames == 0:
+                raise VideoError(f"{self.path}: no frame can be decoded; export the video anew")
+            degrees = getattr(first, "rotation", None)
+            if degrees is None:  # before PyAV 14
+                degrees = getattr(stream, "side_data", {}).get("DISPLAYMATRIX", 0)
+            self._turns = round(degrees / 90) % 4
+            if abs(degrees / 90 - round(degrees / 90)) > 1e-3:
+                logger.warning("%s: is turned by %g degrees; shown turned by the nearest 90", self.path, degrees)
+            self.rotation_deg = -90 * self._turns % 360
+            size = (first.width, first.height)
+            self.size = size if self._turns % 2 == 0 else size[::-1]
+
+    def _scan(self, container: Any, stream: Any) -> None:
+        # (time, decoding time, begins a group) of every packet; -1 marks packets that make no picture of their own.
+        packets: list[tuple[int | None, int | None, bool, bool]] = []
+        damaged = None
+        try:
+            for packet in container.demux(stream):
+                if packet.size == 0:  # PyAV's sign to flush the decoder, and avi's dropped frames
+                    continue
+                if packet.is_corrupt:
+                    damaged = damaged or f"packet {len(packets)} is incomplete"
+                    continue
+                packets.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_discard))
+        except av.FFmpegError as error:
+            damaged = str(error.strerror or error)
+        promised = int(stream.frames)
+        if damaged or (promised > len(packets) and _is_cut(container, self.path)):
+            of = f" of {promised}" if promised else ""
+            raise VideoError(
+                f"{self.path}: is cut short or damaged after {len(packets)}{of} frames; copy it anew, or keep the good "
+                f"part with `ffmpeg -i {self.path.name} -c copy repaired{self.path.suffix}`"
+            )
+        if promised and promised != len(packets):
+            logger.warning("%s: the header says %d frames, there are %d", self.path, promised, len(packets))
+        if not packets:
+            raise VideoError(f"{self.path}: holds no frames")
+
+        shown = [p for p in packets if not p[3]]
+        times = [p[0] for p in shown]
+        b_frames_in_avi = container.format.name == "avi" and bool(stream.codec_context.has_b_frames)
+        self._by_time = None not in times and len(set(times)) == len(times) and not b_frames_in_avi
+        if not self._by_time:
+            times = [p[1] for p in shown]
+        ticks = np.sort(np.array(range(len(shown)) if None in times else times, dtype=np.int64))
+        keys = [(p[0], p[0] if p[1] is None else min(p[0], p[1])) for p in packets if p[2] and p[0] is not None]
+        # Where decoding can begin: (presentation time, time to seek to) in ascending order.
+        self._starts = np.array(sorted(keys) if self._by_time else [], dtype=np.int64).reshape(-1, 2)
+        if len(self._starts):
+            # Pictures shown before the first one that stands alone lean on pictures that were cut away.
+            ticks = ticks[ticks >= self._starts[0, 0]]
+        self._ticks = ticks
+        self.n_frames = len(ticks)
+        self.fps, self.times_s, self.variable_rate = _timing(ticks, stream)
+        if self.variable_rate:
+            logger.warning("%s: frames are not evenly spaced (mean rate %.4g fps)", self.path, self.fps)
+
+    def _read(self, wanted: Sequence[int], gray: bool) -> Frames:
+        reader: Generator[tuple[int, Any], None, None] | None = None
+        at, latest = 0, None
+        try:
+            for index in wanted:
+                if latest is not None and latest[0] == index:
+                    yield index, self._image(latest[1], gray)
+                    continue
+                start = self._group_of(index)
+                if reader is None or index < at or start > at + WORTH_A_SEEK:
+                    if reader is not None:
+                        reader.close()
+                    reader, at = self._decoded(start), start
+                for found, frame in reader:
+                    at = found + 1
+                    if found == index:
+                        latest = found, frame
+                        break
+                    if found > index:
+                        raise VideoError(f"{self.path}: frame {index} is damaged and cannot be decoded; copy it anew")
+                else:
+                    raise VideoError(
+                        f"{self.path}: breaks off after {at} of {self.n_frames} frames; copy it anew, or keep the good "
+                        f"part with `ffmpeg -i {self.path.name} -c copy repaired{self.path.suffix}`"
+                    )
+                yield index, self._image(frame, gray)
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _group_of(self, index: int) -> int:
+        # Index of the latest frame, not after `index`, at which decoding can begin.
+        if not len(self._starts):
+            return 0
+        group = np.searchsorted(self._starts[:, 0], self._ticks[index], side="right") - 1
+        return int(np.searchsorted(self._ticks, self._starts[max(group, 0), 0]))
+
+    def _decoded(self, start: int) -> Generator[tuple[int, Any], None, None]:
+        if start > 0:
+            seeker = self._decoded_from(start)
+            first = next(seeker, None)
+            if first is not None and first[0] <= start:
+                yield first
+                yield from seeker
+                return
+            logger.debug("%s: a seek to frame %d missed; decoding from the start", self.path, start)
+        yield from self._decoded_from(0)
+
+    def _decoded_from(self, start: int) -> Iterator[tuple[int, Any]]:
+        with _opened(self.path) as (container, stream):
+            landed = None
+            if start > 0:
+                group = np.searchsorted(self._starts[:, 0], self._ticks[start], side="right") - 1
+                container.seek(int(self._starts[group, 1]), stream=stream, backward=True, any_frame=False)
+            for count, frame in enumerate(_decode(container, stream, self.path)):
+                if not self._by_time:
+                    yield count, frame
+                    continue
+                if frame.pts is None:
+                    continue
+                index = int(np.searchsorted(self._ticks, frame.pts))
+                if index == self.n_frames or self._ticks[index] != frame.pts:
+                    continue
+                if start > 0 and landed is None:
+                    # Pictures before the one that stands alone, in an open group, miss what they lean on.
+                    if not frame.key_frame:
+                        continue
+                    landed = index
+                yield index, frame
+
+    def _image(self, frame: Any, gray: bool) -> Image:
+        image = frame.to_ndarray(format="bgr24")
+        if gray:  # from the colours, as cv2.imread does; the stored luma has another range
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        return np.ascontiguousarray(np.rot90(image, self._turns)) if self._turns else np.asarray(image)
+
+
+def open_frames(path: str | Path) -> FrameSource:
+    """Open a video, or a folder of images.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    FrameSource
+
+    Raises
+    ------
+    VideoError, FormatError
+        If it is neither, or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return ImageFolder(path)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise VideoError(f"{path}: is one image; give the folder of images, or a video")
+    return VideoFile(path)
+
+
+def write_video(path: str | Path, frames: Iterable[Image], *, fps: float, crf: int = 18) -> int:
+    """Write an H.264 video that any player shows; the same frames give the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        Its suffix chooses the container, as a rule ``.mp4``.
+    frames : iterable of (h, w, 3) or (h, w) uint8 array
+        Blue, green, red. An odd width or height is made even by repeating the last column or row.
+    fps : float
+    crf : int, optional
+        Quality, 0 (lossless) to 51.
+
+    Returns
+    -------
+    int
+        Number of frames written.
+
+    Raises
+    ------
+    ValueError
+        If there are no frames, or they differ in size.
+    Pose3DError
+        If the file cannot be written.
+    """
+    has_x264 = "libx264" in av.codecs_available
+    rate = Fraction(fps).limit_denominator(1001)
+    n, stream, shape = 0, None, None
+    with atomic_path(path) as temporary:
+        try:
+            container = av.open(str(temporary), "w", options={"movflags": "+faststart"})
+        except (av.FFmpegError, ValueError) as error:
+            raise VideoError(f"{path}: a video cannot be written under this name; choose .mp4") from error
+        with container:
+            for image in frames:
+                if stream is None:
+                    shape = image.shape[:2]
+                    stream = container.add_stream("libx264" if has_x264 else "mpeg4", rate=rate)
+                    stream.width, stream.height = shape[1] + shape[1] % 2, shape[0] + shape[0] % 2
+                    stream.pix_fmt = "yuv420p"
+                    # A fixed number of threads: x264's result depends on it, and so would on the machine.
+                    stream.codec_context.thread_count = 4
+                    stream.options = {"crf": str(crf), "preset": "fast"} if has_x264 else {"q:v": "3"}
+                    stream.codec_context.gop_size = 30
+                if image.shape[:2] != shape:
+                    raise ValueError(f"frame {n} is {image.shape}, the first was {shape}")
+                for packet in stream.encode(_even_frame(image, n, rate)):
+                    container.mux(packet)
+                n += 1
+            if stream is None:
+                raise ValueError("no frames to write")
+            for packet in stream.encode():
+                container.mux(packet)
+    return n
+
+
+def _even_frame(image: Image, index: int, rate: Fraction) -> Any:
+    height, width = image.shape[:2]
+    if image.ndim == 2:
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
+    padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    # OpenCV rounds; FFmpeg's own conversion darkens by up to 3 levels.
+    planes = cv2.cvtColor(np.ascontiguousarray(padded), cv2.COLOR_BGR2YUV_I420)
+    frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    frame.pts, frame.time_base = index, 1 / rate
+    return frame
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    try:
+        container = av.open(str(path), options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise VideoError(_why_unreadable(path)) from error
+    with container:
+        if not container.streams.video:
+            raise VideoError(f"{path}: holds no pictures (sound only?)")
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _why_unreadable(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(12)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
+        return f"{path}: its index is missing or damaged (a recording or copy that was cut short); copy it anew"
+    return f"{path}: is no video that can be read (mp4, mov, avi, mkv are); check that it is what its name says"
+
+
+def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    count = 0
+    try:
+        for frame in container.decode(stream):
+            if frame.is_corrupt:
+                logger.warning("%s: a picture about frame %d is damaged", path, count)
+            count += 1
+            yield frame
+    except av.FFmpegError as error:
+        raise VideoError(
+            f"{path}: breaks after {count} decoded frames ({error.strerror or error}); copy it anew, or keep the good "
+            f"part with `ffmpeg -i {path.name} -c copy repaired{path.suffix}`"
+        ) from error
+
+
+def _is_cut(container: Any, path: Path) -> bool:
+    # mp4 lists every frame in its index; an avi header's count is often wrong, its length in bytes is not.
+    if "mp4" in container.format.name:
+        return True
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    return head[:4] == b"RIFF" and int.from_bytes(head[4:8], "little") + 8 > path.stat().st_size
+
+
+def _timing(ticks: IntArray, stream: Any) -> tuple[float, FloatArray, bool]:
+    # Of the rates that the container knows, the one that the frames' own times confirm; else their mean.
+    tick_s = float(stream.time_base)
+    known = [float(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+    span = float(ticks[-1] - ticks[0]) * tick_s
+    if span <= 0:
+        fps = known[0] if known else 1.0
+        return fps, np.arange(len(ticks)) / fps, False
+    times = (ticks - ticks[0]) * tick_s
+    mean = (len(times) - 1) / span
+    fps = min(known, key=lambda rate: abs(rate / mean - 1), default=mean)
+    if abs(fps / mean - 1) > 1.5 * tick_s / span + 1e-4:
+        fps = mean
+    # Uneven: an interval, or the sum of many, strays further than rounding to the time base explains.
+    intervals = np.diff(times)
+    uneven: BoolArray = np.abs(intervals - np.median(intervals)) > 0.1 * np.median(intervals) + 1.5 * tick_s
+    drift = np.abs(times - np.arange(len(times)) / mean)
+    return fps, times, bool(uneven.any() or drift.max() > 0.5 / mean + 1.5 * tick_s)

@@ -1,0 +1,110 @@
+"""Calibration from rendered clips with a known rig: detection and solver together."""
+
+import numpy as np
+import pytest
+
+from pose3d.calibration import calibrate_rig, detect_board
+from pose3d.data import Board
+from pose3d.demo.board_session import render_board_session
+from pose3d.demo.rig import make_rig
+from pose3d.errors import CalibrationError
+from pose3d.geometry.transforms import umeyama
+from pose3d.geometry.triangulation import triangulate_svd
+
+CHARUCO = Board("charuco", (7, 5), 120, 92, "4X4_50")
+
+
+@pytest.fixture(scope="module")
+def small_clips(tmp_path_factory):
+    """Three dozen small frames of a ChArUco board for tests that need no accuracy."""
+    folder = tmp_path_factory.mktemp("charuco")
+    return render_board_session(folder, CHARUCO, make_rig(size=(640, 480)), n_frames=36, seed=3)
+
+
+@pytest.mark.slow
+def test_checkerboard_with_a_camera_upside_down(tmp_path, rolled):
+    truth = rolled(make_rig(), "right_back")
+    session = render_board_session(tmp_path, Board.checkerboard((7, 5), square_mm=110), truth, n_frames=70, seed=1)
+    result = calibrate_rig(session.videos, session.board)
+    assert result.unlinked == {}
+    true, found = truth.centers, result.rig.select(truth.names).centers
+    pairs = np.triu_indices(4, 1)
+    ratio = np.linalg.norm(found[pairs[0]] - found[pairs[1]], axis=-1) / np.linalg.norm(
+        true[pairs[0]] - true[pairs[1]], axis=-1
+    )
+    assert np.abs(ratio - 1).max() <= 0.005
+    # the upside-down camera sees the board turned by 180 degrees; its corners must mean the same as the others'
+    detections = result.detections
+    rig = result.rig.select(detections.cameras)
+    rays = rig.undistort(np.swapaxes(detections.xy, 1, 2))
+    points = triangulate_svd(rays, rig.cam_from_world, weights=np.broadcast_to(rig.focals, rays.shape[:-1]))
+    frames = points[np.isfinite(points).all((1, 2))]
+    fitted = np.stack([umeyama(session.board.points, frame)(session.board.points) for frame in frames])
+    assert len(frames) >= 20
+    assert np.sqrt(((frames - fitted) ** 2).sum(-1).mean()) <= 0.3
+
+
+@pytest.mark.slow
+def test_charuco_clips_give_the_rig(small_clips):
+    result = calibrate_rig(small_clips.videos, CHARUCO)
+    truth = small_clips.rig
+    fit = umeyama(result.rig.select(truth.names).centers, truth.centers)
+    assert np.linalg.norm(fit(result.rig.select(truth.names).centers) - truth.centers, axis=-1).max() < 10  # of 3.9 m
+    for camera in truth:
+        assert result.rig[camera.name].focal == pytest.approx(camera.focal, rel=0.01)
+
+
+@pytest.mark.slow
+def test_transposed_size_is_found_out(small_clips, caplog):
+    given = Board("charuco", (5, 7), 120, 92, "4X4_50")
+    with caplog.at_level("WARNING", logger="pose3d"):
+        found = detect_board(small_clips.videos, given).board
+    assert found.squares == (7, 5)
+    assert "7x5 squares (x and y exchanged)" in caplog.text
+
+
+@pytest.mark.slow
+def test_legacy_pattern_is_found_out(tmp_path, caplog):
+    printed = Board("charuco", (5, 6), 120, 92, "4X4_50", legacy=True)
+    rig = make_rig(size=(640, 480)).select(["left_front", "right_front"])
+    clips = render_board_session(tmp_path, printed, rig, n_frames=10, seed=4).videos
+    with caplog.at_level("WARNING", logger="pose3d"):
+        found = detect_board(clips, Board("charuco", (5, 6), 120, 92, "4X4_50")).board
+    assert found.legacy
+    assert "legacy" in caplog.text
+
+
+def test_wrong_dictionary_is_named(small_clips):
+    with pytest.raises(CalibrationError, match="try --dictionary 4X4_50"):
+        detect_board(dict(list(small_clips.videos.items())[:1]), Board("charuco", (7, 5), 120, 92, "6X6_250"))
+
+
+def test_wrong_size_is_said(small_clips):
+    with pytest.raises(CalibrationError, match="check --squares"):
+        detect_board(dict(list(small_clips.videos.items())[:1]), Board("charuco", (3, 3), 120, 92, "4X4_50"))
+
+
+def test_no_board_at_all(tmp_path):
+    from pose3d.io.video import write_video
+
+    write_video(tmp_path / "grey.mp4", [np.full((240, 320, 3), 90, np.uint8)] * 5, fps=10)
+    with pytest.raises(CalibrationError, match="no ArUco markers at all"):
+        detect_board({"a": tmp_path / "grey.mp4"}, CHARUCO)
+    with pytest.raises(CalibrationError, match="no checkerboard"):
+        detect_board({"a": tmp_path / "grey.mp4"}, Board.checkerboard((7, 5), square_mm=30))
+
+
+def test_clips_of_different_length(tmp_path):
+    from pose3d.io.video import write_video
+
+    frame = np.full((240, 320, 3), 90, np.uint8)
+    write_video(tmp_path / "a.mp4", [frame] * 5, fps=10)
+    write_video(tmp_path / "b.mp4", [frame] * 7, fps=10)
+    clips = {"a": tmp_path / "a.mp4", "b": tmp_path / "b.mp4"}
+    with pytest.raises(CalibrationError, match="a 5, b 7"):
+        detect_board(clips, CHARUCO)
+    with pytest.raises(CalibrationError, match="a 5, b 7"):
+        detect_board(clips, CHARUCO, offsets={"b": 1})
+    for allowed in ({"truncate": True}, {"offsets": {"b": 2}}):
+        with pytest.raises(CalibrationError, match="no ArUco"):  # past the check of the lengths
+            detect_board(clips, CHARUCO, **allowed)

@@ -1,10 +1,10 @@
 """Cameras from boards. Knows nothing of poses."""
 
-from pose3d.calibration.anipose import from_anipose, to_anipose
-from pose3d.calibration.boards import draw_board
-from pose3d.calibration.detection import detect_board, find_corners
-from pose3d.calibration.quality import CameraQuality, Quality
-from pose3d.calibration.rig import Calibration, calibrate_detections, calibrate_rig
+from .anipose import from_anipose, to_anipose
+from .boards import draw_board
+from .detection import detect_board, find_corners
+from .quality import CameraQuality, Quality
+from .rig import Calibration, calibrate_detections, calibrate_rig
 
 __all__ = [
     "Calibration",

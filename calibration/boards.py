@@ -28,6 +28,8 @@ def charuco_board(board: Board) -> cv2.aruco.CharucoBoard:
     ConfigError
         If the dictionary is unknown or too small for the board.
     """
+    if board.marker_mm is None:
+        raise ConfigError(f"a {board.kind} has no markers")
     if board.dictionary not in dictionary_names():
         known = ", ".join(dictionary_names())
         raise ConfigError(f"dictionary {board.dictionary!r} is unknown; OpenCV has {known}")

@@ -287,7 +287,7 @@ def _noise(bundle: Bundle, own: FloatArray | None) -> FloatArray:
     if own is not None:
         excess = variance[np.isfinite(variance)] - own[np.isfinite(variance)] ** 2
         variance = own**2 + (max(0.0, float(np.median(excess))) if len(excess) else 0.0)
-    return np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR)
+    return np.asarray(np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR))
 
 
 def refine(

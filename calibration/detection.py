@@ -10,7 +10,6 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pose3d.calibration.boards import charuco_board, charuco_variants, dictionary_names
 
 from pose3d.data.board import Board
 from pose3d.data.detections import BoardDetections
@@ -18,6 +17,8 @@ from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.video import FrameSource, open_frames
 from pose3d.log import Progress, logger, no_progress
+
+from .boards import charuco_board, charuco_variants, dictionary_names
 
 __all__ = ["detect_board", "find_corners"]
 

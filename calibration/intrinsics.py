@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pose3d.calibration.bundle import LENS_SIZE, Bundle, lens_prior, refine
-from pose3d.calibration.poses import MIN_CORNERS, board_poses
-from pose3d.calibration.selection import better_held_out
 
 from pose3d.data.camera import Camera
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+
+from .bundle import LENS_SIZE, Bundle, lens_prior, refine
+from .poses import MIN_CORNERS, board_poses
+from .selection import better_held_out
 
 __all__ = ["Lens", "calibrate_lens", "lens_bundle", "spread_views"]
 
@@ -37,7 +38,8 @@ def spread_views(xy: FloatArray, count: int) -> IntArray:
         return np.zeros(0, dtype=np.int64)
     enough = max(MIN_CORNERS, 0.6 * np.percentile(corners[corners >= MIN_CORNERS], 90))
     good = np.flatnonzero(corners >= enough)
-    return good[np.unique(np.linspace(0, len(good) - 1, min(count, len(good))).round().astype(int))]
+    chosen = np.unique(np.linspace(0, len(good) - 1, min(count, len(good))).round().astype(np.int64))
+    return np.asarray(good[chosen])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from pose3d.calibration.bundle import Solution, residuals
 
 from pose3d.data.board import Board
-from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.geometry.projection import undistort
 from pose3d.geometry.triangulation import triangulate_svd
+
+from .bundle import Solution, residuals
 
 __all__ = ["CameraQuality", "Quality", "edge_errors", "measure"]
 
@@ -102,7 +103,7 @@ def edge_errors(bundle_xy: FloatArray, rig_poses: FloatArray, weights: FloatArra
 
 
 def measure(
-    solution: Solution, board: Board, *, names: tuple[str, ...], frames: FloatArray, dropped: BoolArray
+    solution: Solution, board: Board, *, names: tuple[str, ...], frames: IntArray, dropped: BoolArray
 ) -> Quality:
     """Measure a refined calibration.
 
@@ -112,7 +113,7 @@ def measure(
     board : Board
     names : tuple of str
         Of the bundle's cameras.
-    frames : (n_frames,) array
+    frames : (n_frames,) int array
         Instant of each of the bundle's boards.
     dropped : (n_frames, n_cameras) bool array
         Views that were left out of the solution.

@@ -6,14 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pose3d.calibration.boards import symmetries
-from pose3d.calibration.bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
-from pose3d.calibration.detection import detect_board
-from pose3d.calibration.extrinsics import Graph, candidate_poses, link_cameras, place_boards
-from pose3d.calibration.intrinsics import Lens, calibrate_lens, lens_bundle
-from pose3d.calibration.poses import board_poses
-from pose3d.calibration.quality import Quality, measure
-from pose3d.calibration.selection import better_held_out
 
 from pose3d.data.board import Board
 from pose3d.data.camera import Camera, Rig
@@ -22,6 +14,15 @@ from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.transforms import inverse, rotvec_translation
 from pose3d.log import Progress, logger, no_progress
+
+from .boards import symmetries
+from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
+from .detection import detect_board
+from .extrinsics import Graph, candidate_poses, link_cameras, place_boards
+from .intrinsics import Lens, calibrate_lens, lens_bundle
+from .poses import board_poses
+from .quality import Quality, measure
+from .selection import better_held_out
 
 __all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
 

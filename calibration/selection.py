@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import numpy as np
-from pose3d.calibration.bundle import Bundle, Solution, refine, residuals, robust_loss, select_views
 
-from pose3d.geometry.arrays import FloatArray
+from pose3d.geometry.arrays import BoolArray, FloatArray
+
+from .bundle import Bundle, Solution, refine, residuals, robust_loss, select_views
 
 __all__ = ["better_held_out", "held_out_loss"]
 
@@ -55,7 +56,7 @@ def held_out_loss(start: Bundle, sigma: FloatArray, own_sigma: FloatArray | None
     return out
 
 
-def better_held_out(simple: Solution, rich_free: FloatArray, own_sigma: FloatArray | None = None) -> bool:
+def better_held_out(simple: Solution, rich_free: BoolArray, own_sigma: FloatArray | None = None) -> bool:
     """Tell whether freeing more parameters predicts held-out instants significantly better.
 
     The difference is tested instant by instant (paired), so that corners of one view, whose errors go together, do not
@@ -74,7 +75,7 @@ def better_held_out(simple: Solution, rich_free: FloatArray, own_sigma: FloatArr
     bool
     """
     one = held_out_loss(simple.bundle, simple.sigma, own_sigma)
-    other = held_out_loss(replace(simple.bundle, free=np.asarray(rich_free, dtype=bool)), simple.sigma, own_sigma)
+    other = held_out_loss(replace(simple.bundle, free=rich_free), simple.sigma, own_sigma)
     gain = one - other
     gain = gain[np.isfinite(gain)]
     if len(gain) < 4:

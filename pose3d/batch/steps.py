@@ -1,0 +1,210 @@
+"""The steps of a session: what each is made from, by which settings, and where its results go."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pose3d.batch.actions import StepReport, calibrate_session, compute_angles, export_trial, triangulate_trial
+from pose3d.errors import ConfigError, ProjectError
+from pose3d.log import Progress
+from pose3d.project import Config, Session, Trial, natural_key
+
+__all__ = ["STEPS", "Actions", "Step", "session_steps"]
+
+STEPS = ("calibrate", "triangulate", "angles", "export")
+"""Names of the steps, in their order."""
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What does the work of each step; tests put others in their place.
+
+    Attributes
+    ----------
+    calibrate : callable
+        ``(session, progress) -> StepReport``
+    triangulate : callable
+        ``(trial, progress) -> StepReport``
+    angles, export : callable
+        ``(trial, pose_3d_files, progress) -> StepReport``
+    """
+
+    calibrate: Callable[[Session, Progress], StepReport] = calibrate_session
+    triangulate: Callable[[Trial, Progress], StepReport] = triangulate_trial
+    angles: Callable[[Trial, tuple[Path, ...], Progress], StepReport] = compute_angles
+    export: Callable[[Trial, tuple[Path, ...], Progress], StepReport] = export_trial
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one session or trial.
+
+    Attributes
+    ----------
+    name : str
+        Of :data:`STEPS`.
+    trial : str, optional
+    home : Path
+        Folder whose state keeps the record.
+    inputs : tuple of Path
+    settings : mapping
+        Those on which the result depends, as JSON has them.
+    output : Path
+        The result; a step with several says so in its report.
+    act : callable
+        ``(inputs, progress) -> StepReport``
+    after : str, optional
+        Key of the step whose results are inputs too.
+    given : str
+        Why the result is used as it lies there, if it is not this step that makes it.
+    impossible : str
+        What is missing for this step.
+    keeps_foreign : bool
+        A result that lies there and was not made by this step is a person's, and is used as it is.
+    """
+
+    name: str
+    trial: str | None
+    home: Path
+    inputs: tuple[Path, ...]
+    settings: Mapping[str, Any]
+    output: Path
+    act: Callable[[tuple[Path, ...], Progress], StepReport]
+    after: str | None = None
+    given: str = ""
+    impossible: str = ""
+    keeps_foreign: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name in the record."""
+        return self.name if self.trial is None else f"{self.name}/{self.trial}"
+
+    @property
+    def label(self) -> str:
+        """Name for people."""
+        return self.name if self.trial is None else f"{self.name} {self.trial}"
+
+
+def session_steps(session: Session, actions: Actions | None = None) -> list[Step]:
+    """List the steps of a session in the order in which they build on one another.
+
+    Parameters
+    ----------
+    session : Session
+    actions : Actions, optional
+
+    Raises
+    ------
+    ProjectError
+        If there is neither a calibration nor clips to make one, a file's name does not tell its camera, or an offset
+        is for a camera that does not exist.
+    """
+    actions = actions or Actions()
+    trials = session.trials()
+    clips = session.calibration_videos()
+    _check_offsets(session, {*clips, *(name for trial in trials for name in (*trial.videos, *trial.pose_2d))})
+    steps = [_calibrate(session, clips, actions)]
+    for trial in trials:
+        steps += _trial_steps(trial, actions)
+    return steps
+
+
+def _check_offsets(session: Session, cameras: set[str]) -> None:
+    for name in session.config.offsets:
+        if cameras and name not in cameras:
+            there = ", ".join(sorted(cameras, key=natural_key))
+            raise ProjectError(
+                f"{session.project.config_path}: offsets.{name}: no camera of {session.name} has this name; "
+                f"there are {there}"
+            )
+
+
+def _flat(prefix: str, value: object) -> dict[str, Any]:
+    """Name settings as people find them in the file: ``triangulation.score_threshold``."""
+    if isinstance(value, Mapping):
+        return {name: item for key, inner in value.items() for name, item in _flat(f"{prefix}.{key}", inner).items()}
+    return {prefix: value}
+
+
+def _settings(config: Config, *sections: str) -> dict[str, Any]:
+    table = config.model_dump(mode="json", include=set(sections))
+    return {name: value for section in sections for name, value in _flat(section, table[section]).items()}
+
+
+def _calibrate(session: Session, clips: Mapping[str, Path], actions: Actions) -> Step:
+    config, target = session.config, session.calibration_toml
+    given = ""
+    if not clips:
+        if not target.is_file():
+            raise ProjectError(
+                f"{session.calibration_folder}: holds neither {target.name} nor clips of the board; put a "
+                f"{target.name} there, or one clip per camera ({', '.join(config.project.video_extensions)})"
+            )
+        given = f"{target.name} is used as it is; there are no clips to make it from"
+    inputs = list(clips.values())
+    if config.calibration.intrinsics is not None:
+        inputs.append(session.project.folder / config.calibration.intrinsics)
+        if not inputs[-1].is_file():
+            raise ConfigError(f"{session.project.config_path}: calibration.intrinsics: there is no {inputs[-1]}")
+    settings = {
+        **_settings(config, "board", "calibration", "offsets"),
+        **{f"camera {camera}": path.name for camera, path in clips.items()},
+    }
+    return Step(
+        "calibrate",
+        None,
+        session.calibration_folder.parent,
+        tuple(inputs),
+        settings,
+        target,
+        lambda _, progress: actions.calibrate(session, progress),
+        given=given,
+        keeps_foreign=True,
+    )
+
+
+def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
+    session, config = trial.session, trial.session.config
+    inputs = [*trial.pose_2d.values(), session.calibration_toml]
+    if config.project.fps is None and trial.videos:
+        inputs.append(next(iter(trial.videos.values())))  # tells the frame rate
+    settings = {
+        **_settings(config, "triangulation", "skeleton"),
+        **_flat("offsets", {name: n for name, n in config.offsets.items() if name in trial.pose_2d}),
+        "project.fps": config.project.fps,
+        **{f"camera {camera}": path.name for camera, path in trial.pose_2d.items()},
+    }
+    missing = "" if trial.pose_2d else f"no 2D keypoints of {trial.name} in pose-2d"
+    steps = [
+        Step(
+            "triangulate",
+            trial.name,
+            session.folder,
+            tuple(inputs),
+            settings,
+            trial.pose_3d,
+            lambda _, progress: actions.triangulate(trial, progress),
+            impossible=missing,
+        )
+    ]
+    after = steps[0].key
+
+    def follow(
+        name: str,
+        action: Callable[[Trial, tuple[Path, ...], Progress], StepReport],
+        settings: Mapping[str, Any],
+        output: Path,
+    ) -> Step:
+        def act(inputs: tuple[Path, ...], progress: Progress) -> StepReport:
+            files = tuple(path for path in inputs if not path.name.endswith(".uncertainty.csv"))
+            return action(trial, files, progress)
+
+        return Step(name, trial.name, session.folder, (), settings, output, act, after=after, impossible=missing)
+
+    steps.append(follow("angles", actions.angles, _settings(config, "angles"), trial.angles))
+    if config.export.trc:
+        rate = {"project.fps": config.project.fps}
+        steps.append(follow("export", actions.export, {**_settings(config, "export"), **rate}, trial.trc))
+    return steps

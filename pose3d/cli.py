@@ -1,0 +1,88 @@
+"""The command table of ``pose3d``: thin functions that import what they need when they run."""
+
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from pose3d.cli_chain import angles, calibrate, export, triangulate
+from pose3d.cli_console import INTERRUPTED, register
+from pose3d.cli_project import demo, doctor, init, run
+
+__all__ = ["app", "main"]
+
+_CHAIN = "The chain, on files or a session"
+_PROJECT = "Projects"
+_HELP = "Help"
+
+app = typer.Typer(
+    name="pose3d",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with [bold]pose3d demo[/bold]. Each command explains itself: [bold]pose3d calibrate --help[/bold].",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import pose3d
+
+        sys.stdout.write(f"pose3d {pose3d.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _table(
+    version: Annotated[
+        bool,
+        typer.Option("--version", metavar="", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """From several cameras' videos to 3D skeletons and joint angles."""
+
+
+_CHARUCO = "--board charuco --squares 8x11 --square-mm 24 --marker-mm 18.75 --dictionary 4X4_1000"
+_CHECKERBOARD = "--board checkerboard --corners 9x6 --square-mm 30"
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
+        f"pose3d calibrate back=back.MOV mid=mid.MOV side=side.MOV top=top.MOV {_CHARUCO} -o calibration.toml",
+        f"pose3d calibrate left=photos/left right=photos/right {_CHECKERBOARD} -o calibration.toml",
+        "pose3d calibrate my-project/session1",
+    ],
+)(calibrate)
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
+        "pose3d triangulate --calibration calibration.toml back=back.analysis.h5 mid=mid.analysis.h5 -o trial.csv",
+        "pose3d triangulate --calibration calibration.toml cam1=json1 cam2=json2 --skeleton body25 -o trial.csv",
+        "pose3d triangulate my-project/session1",
+    ],
+)(triangulate)
+register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25 -o angles.csv"])(angles)
+register(app, panel=_CHAIN, examples=["pose3d export trial.csv --trc trial.trc"])(export)
+register(app, panel=_PROJECT, examples=["pose3d init my-project"])(init)
+register(app, panel=_PROJECT, examples=["pose3d run my-project/session1", "pose3d run my-project/session1 --dry-run"])(
+    run
+)
+register(app, panel=_HELP, examples=["pose3d demo", "pose3d demo walk --seed 7 --json"])(demo)
+register(app, panel=_HELP, examples=["pose3d doctor"])(doctor)
+
+
+def main() -> int:
+    """Run the command line; the exit code is 0, 1 (an error), 2 (wrong usage), 3 (quality) or 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        app(prog_name="pose3d")
+    except KeyboardInterrupt:
+        sys.stderr.write("pose3d: interrupted\n")
+        return INTERRUPTED
+    return 0

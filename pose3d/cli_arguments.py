@@ -1,0 +1,282 @@
+"""How the command line is read: options that several commands share, sizes, offsets, files that belong to cameras."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pose3d.data import Board
+
+__all__ = [
+    "BoardOptions",
+    "CamRegex",
+    "Files",
+    "Output",
+    "SkeletonName",
+    "TimingOptions",
+    "TriangulationOptions",
+    "camera_files",
+    "given",
+    "parse_offsets",
+    "parse_size",
+    "session_folder",
+]
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME=PATH",
+        help="The file of each camera; paths without NAME= where --cam-regex finds the camera in the file's name;"
+        " or one session's folder inside a project.",
+        show_default=False,
+    ),
+]
+CamRegex = Annotated[
+    str | None,
+    typer.Option(
+        "--cam-regex",
+        metavar="REGEX",
+        help="Its group is the camera's name in a file's name without ending."
+        " [dim]Default: what follows the last _ or -.[/dim]",
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write; a session knows its own.")
+]
+SkeletonName = Annotated[
+    str | None,
+    typer.Option("--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25 or body25b."),
+]
+
+
+@dataclasses.dataclass
+class BoardOptions:
+    """The board that was shown to the cameras."""
+
+    board: Annotated[
+        str | None, typer.Option(metavar="KIND", help="charuco or checkerboard.", rich_help_panel="Board")
+    ] = None
+    squares: Annotated[
+        str | None, typer.Option(metavar="NxM", help="Squares of the board in x and y.", rich_help_panel="Board")
+    ] = None
+    corners: Annotated[
+        str | None,
+        typer.Option(metavar="NxM", help="Inner corners in x and y, instead of --squares.", rich_help_panel="Board"),
+    ] = None
+    square_mm: Annotated[
+        float | None, typer.Option(metavar="MM", help="Edge of a square, mm.", rich_help_panel="Board")
+    ] = None
+    marker_mm: Annotated[
+        float | None, typer.Option(metavar="MM", help="Edge of a ChArUco marker, mm.", rich_help_panel="Board")
+    ] = None
+    dictionary: Annotated[
+        str | None, typer.Option(metavar="NAME", help="ArUco dictionary, such as 4X4_1000.", rich_help_panel="Board")
+    ] = None
+
+    def make(self) -> "Board":
+        """Make the board, or say which option is missing or wrong."""
+        from pose3d.data import Board
+
+        if self.board is None:
+            raise typer.BadParameter("charuco or checkerboard is needed", param_hint="--board")
+        if self.board.lower() not in ("charuco", "checkerboard"):
+            raise typer.BadParameter(f"{self.board!r} is unknown: charuco or checkerboard", param_hint="--board")
+        if (self.squares is None) == (self.corners is None):
+            raise typer.BadParameter("the board's size is needed, in one of the two", param_hint="--squares/--corners")
+        if self.square_mm is None:
+            raise typer.BadParameter("the edge of a square in mm is needed", param_hint="--square-mm")
+        if self.squares is not None:
+            squares = parse_size(self.squares, "--squares")
+        else:
+            corners = parse_size(str(self.corners), "--corners")
+            squares = (corners[0] + 1, corners[1] + 1)
+        kind = self.board.lower()
+        charuco: dict[str, Any] = {"marker_mm": self.marker_mm, "dictionary": self.dictionary}
+        if kind == "checkerboard" and any(value is not None for value in charuco.values()):
+            raise typer.BadParameter("a checkerboard has no markers", param_hint="--marker-mm/--dictionary")
+        try:
+            return Board("charuco" if kind == "charuco" else "checkerboard", squares, self.square_mm, **charuco)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--board") from error
+
+
+@dataclasses.dataclass
+class TriangulationOptions:
+    """Which views make a point."""
+
+    score_threshold: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="0..1", help="Ignore views below this score.", rich_help_panel="Views"),
+    ] = 0.3
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust/--no-robust",
+            metavar="",
+            help="Leave out views that disagree with the others.",
+            rich_help_panel="Views",
+        ),
+    ] = True
+    weights: Annotated[
+        bool,
+        typer.Option(
+            "--weights/--no-weights", metavar="", help="Weight each view by its score.", rich_help_panel="Views"
+        ),
+    ] = True
+    min_cameras: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Views that a point needs.", rich_help_panel="Views")
+    ] = 2
+    max_error_px: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PX", min=0, help="Largest reprojection error of a view that is kept.", rich_help_panel="Views"
+        ),
+    ] = None
+
+
+@dataclasses.dataclass
+class TimingOptions:
+    """How the cameras' frames belong together."""
+
+    offset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CAMERA=FRAMES",
+            help="The frame of a camera that is frame 0 of the recording; may be given for several.",
+            rich_help_panel="Time",
+        ),
+    ] = None
+    truncate: Annotated[
+        bool,
+        typer.Option(
+            "--truncate",
+            metavar="",
+            help="Cut all cameras to the shortest; unequal lengths are an error otherwise.",
+            rich_help_panel="Time",
+        ),
+    ] = False
+
+
+def given(*groups: object, **options: object) -> list[str]:
+    """Return the options that differ from their defaults: fields of groups, and further ones with the default None."""
+    found = [name for name, value in options.items() if value not in (None, False)]
+    for group in groups:
+        assert dataclasses.is_dataclass(group)
+        found += [field.name for field in dataclasses.fields(group) if getattr(group, field.name) != field.default]
+    return [f"--{name.replace('_', '-')}" for name in found]
+
+
+def parse_size(text: str, option: str) -> tuple[int, int]:
+    """Read a size such as ``8x11``.
+
+    Parameters
+    ----------
+    text : str
+    option : str
+        For the message.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is no size; the command line exits with 2.
+    """
+    match = re.fullmatch(r"\s*(\d{1,4})\s*[xX×,]\s*(\d{1,4})\s*", text)
+    if match is None:
+        raise typer.BadParameter(
+            f"{text!r} is no size: two numbers with an x between them, such as 8x11, are needed", param_hint=option
+        )
+    return int(match[1]), int(match[2])
+
+
+def parse_offsets(texts: Sequence[str]) -> dict[str, int]:
+    """Read frame offsets such as ``left=3``."""
+    offsets: dict[str, int] = {}
+    for text in texts:
+        name, sign, value = text.rpartition("=")
+        if not sign or not name or re.fullmatch(r"[+-]?\d+", value) is None:
+            raise typer.BadParameter(
+                f"{text!r} is no offset: CAMERA=FRAMES, such as left=3, is needed", param_hint="--offset"
+            )
+        if name in offsets:
+            raise typer.BadParameter(f"camera {name!r} is given twice", param_hint="--offset")
+        offsets[name] = int(value)
+    return offsets
+
+
+def _named(source: str) -> tuple[str, str] | None:
+    """Split ``NAME=PATH``; None for a plain path."""
+    name, sign, path = source.partition("=")
+    is_name = bool(sign) and bool(name) and not re.search(r"[/\\]", name)
+    return (name, path) if is_name else None
+
+
+def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Path]:
+    """Give each camera its file, from ``NAME=PATH`` or from the files' names.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        All with names or all without.
+    cam_regex : str or None
+        Its first group is the camera's name in a file's stem; None: the default of a project.
+
+    Raises
+    ------
+    typer.BadParameter
+        If names are mixed with plain paths, or a name comes twice.
+    Pose3DError
+        If the names of the files do not tell the cameras.
+    """
+    if not sources:
+        raise typer.BadParameter("no files are given; one NAME=PATH for each camera is needed", param_hint="FILES")
+    pairs = [_named(source) for source in sources]
+    if not any(pairs):
+        from pose3d.project import DEFAULT_CAM_REGEX, match_cameras
+
+        _check_regex(cam_regex)
+        return match_cameras([Path(source) for source in sources], cam_regex or DEFAULT_CAM_REGEX)
+    if cam_regex is not None:
+        raise typer.BadParameter("the cameras are named by NAME=PATH already; leave one out", param_hint="--cam-regex")
+    files: dict[str, Path] = {}
+    for source, pair in zip(sources, pairs, strict=True):
+        if pair is None:
+            raise typer.BadParameter(
+                f"{source!r} has no camera's name, but others have: NAME=PATH for all, or for none", param_hint="FILES"
+            )
+        name, path = pair
+        if not path:
+            raise typer.BadParameter(f"{source!r} names no file", param_hint="FILES")
+        if name in files:
+            raise typer.BadParameter(f"camera {name!r} is given twice", param_hint="FILES")
+        files[name] = Path(path)
+    return files
+
+
+def _check_regex(cam_regex: str | None) -> None:
+    if cam_regex is None:
+        return
+    try:
+        groups = re.compile(cam_regex).groups
+    except re.error as error:
+        raise typer.BadParameter(
+            f"{cam_regex!r} is no regular expression: {error}", param_hint="--cam-regex"
+        ) from error
+    if not groups:
+        raise typer.BadParameter(f"{cam_regex!r} needs a group: the camera's name in ( )", param_hint="--cam-regex")
+
+
+def session_folder(sources: Sequence[str | Path]) -> Path | None:
+    """Return the folder if the only source is a folder inside a project, None otherwise."""
+    if len(sources) != 1 or _named(str(sources[0])) is not None:
+        return None
+    folder = Path(sources[0])
+    if not folder.is_dir():
+        return None
+    from pose3d.project import CONFIG_NAME
+
+    absolute = folder.resolve()
+    return folder if any((place / CONFIG_NAME).is_file() for place in (absolute, *absolute.parents)) else None

@@ -1,0 +1,186 @@
+"""The commands around the chain: init, run, demo, doctor."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pose3d.cli_console import QUALITY, Console
+
+if TYPE_CHECKING:
+    from pose3d.batch import StepOutcome
+    from pose3d.demo import DemoTruth
+
+__all__ = ["demo", "doctor", "init", "run", "run_steps"]
+
+
+def run_steps(
+    console: Console,
+    folder: Path,
+    *,
+    only: Collection[str] | None = None,
+    force: bool = False,
+    keep_edited: bool = False,
+    dry_run: bool = False,
+    summary: bool = True,
+) -> int:
+    """Run a session's steps with a line for each.
+
+    Returns
+    -------
+    int
+        1 if a step failed or was refused, 3 if a camera could not be linked, 0 otherwise.
+    """
+    from pose3d.batch import run_session
+    from pose3d.project import Session
+
+    session = Session.load(folder)
+
+    def report(outcome: "StepOutcome") -> None:
+        if outcome.error is not None:
+            console.error(str(outcome))
+        else:
+            console.say(str(outcome), *(f"  {line}" for line in outcome.lines))
+
+    with console.progress() as progress:
+        outcomes = run_session(
+            session,
+            only=only,
+            force=force,
+            keep_edited=keep_edited,
+            dry_run=dry_run,
+            progress=progress,
+            report=report,
+        )
+    if summary:
+        console.result({"session": session.name, "steps": [outcome.to_dict() for outcome in outcomes]})
+    if any(outcome.status in ("failed", "refused") for outcome in outcomes):
+        return 1
+    return QUALITY if any(outcome.summary.get("unlinked") for outcome in outcomes) else 0
+
+
+def init(
+    console: Console,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the project; made if absent.")] = Path(),
+) -> int:
+    """Make a project: a commented pose3d.toml."""
+    from pose3d.project import create_project
+
+    written = create_project(folder)
+    console.say(
+        f"written: {written}", "Fill in the board, put clips into SESSION/calibration, then: pose3d run SESSION"
+    )
+    console.result({"config": written})
+    return 0
+
+
+def run(
+    console: Console,
+    session: Annotated[Path, typer.Argument(metavar="SESSION", help="A session's folder inside a project.")],
+    force: Annotated[
+        bool,
+        typer.Option("--force", metavar="", help="Do every step anew; results edited by hand are kept as NAME.bak."),
+    ] = False,
+    keep_edited: Annotated[
+        bool, typer.Option("--keep-edited", metavar="", help="Take results that were edited by hand as they are.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Say what would be done, and do nothing.")
+    ] = False,
+) -> int:
+    """Run every step of a session whose inputs changed.
+
+    Calibrate, triangulate, angles, export: what is up to date is skipped, and the reason for each is said.
+    """
+    return run_steps(console, session, force=force, keep_edited=keep_edited, dry_run=dry_run)
+
+
+def demo(
+    console: Console,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Where the session is made.", show_default=True)
+    ] = Path("pose3d-demo"),
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="A new seed is a new person, walk and room.")] = 0,
+) -> int:
+    """Make a four-camera session, run the chain on it, and print the error against the truth.
+
+    Board clips and clips of a walking person are rendered; then calibrate, triangulate, angles and export run. Until
+    pose3d has a network of its own, the 2D keypoints are simulated from the known motion, with noise, outliers and
+    gaps.
+    """
+    from time import perf_counter
+
+    started = perf_counter()
+    truth = _make_demo(console, folder, seed)
+    console.step(f"running the chain: pose3d run {truth.session_folder}")
+    failed = run_steps(console, truth.session_folder, summary=False)
+    if failed:
+        return failed
+    from pose3d.demo import evaluate
+    from pose3d.io.anipose_csv import read_angles, read_pose3d
+    from pose3d.io.rigs import load_rig
+    from pose3d.project import Session
+
+    session = Session.load(truth.session_folder)
+    trial = session.trial(truth.trial)
+    errors = evaluate(
+        truth,
+        rig=load_rig(session.calibration_toml),
+        points=read_pose3d(trial.pose_3d),
+        angles=read_angles(trial.angles),
+    )
+    seconds = perf_counter() - started
+    console.say("", "Against the truth:", *errors.lines())
+    console.say(
+        "",
+        "The cameras were calibrated from the rendered clips; the 2D keypoints were simulated from the known motion,",
+        f"with noise, outliers and gaps. {seconds:.0f} s; everything lies in {folder}",
+    )
+    summary = {"folder": folder, "seed": seed, "seconds": seconds, "simulated_keypoints": True}
+    console.result({**summary, "errors": errors.to_dict()})
+    return 0
+
+
+def _make_demo(console: Console, folder: Path, seed: int) -> "DemoTruth":
+    """Make the demo's project in a folder that is empty or holds an earlier demo."""
+    from pose3d.demo import make_session
+    from pose3d.errors import ProjectError
+    from pose3d.project import write_config
+
+    if (
+        folder.exists()
+        and not (folder / "truth" / "truth.toml").is_file()
+        and (folder.is_file() or any(folder.iterdir()))
+    ):
+        raise ProjectError(f"{folder}: is there already and is no demo; choose another folder")
+    console.step(f"rendering clips of a board and of a walking person in four cameras (seed {seed})")
+    with console.progress() as progress:
+        truth = make_session(folder, seed=seed, progress=progress)
+    board = truth.board
+    settings: dict[str, dict[str, Any]] = {
+        "project": {"fps": truth.points.fps},
+        "board": {
+            "kind": board.kind,
+            "squares": board.squares,
+            "square_mm": board.square_mm,
+            "marker_mm": board.marker_mm,
+            "dictionary": board.dictionary,
+        },
+    }
+    write_config(folder, settings, overwrite=True)
+    return truth
+
+
+def doctor(console: Console) -> int:
+    """Check what this machine has and lacks, with the line that installs it."""
+    from pose3d.doctor import examine
+
+    checks = []
+    for check in examine():
+        console.say(check.line)
+        checks.append(check)
+    lacking = [check.name for check in checks if check.needed and not check.ok]
+    console.say("", f"missing: {', '.join(lacking)}" if lacking else "everything that pose3d needs is there")
+    console.result({"ok": not lacking, "checks": [vars(check) for check in checks]})
+    return 1 if lacking else 0

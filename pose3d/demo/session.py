@@ -1,0 +1,276 @@
+"""The demo's session: rendered clips, simulated 2D keypoints, and the truth to compare results with."""
+
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from pose3d.data.angles import JointAngles
+from pose3d.data.board import Board
+from pose3d.data.camera import Rig
+from pose3d.data.keypoints import Keypoints3D, Status
+from pose3d.data.skeleton import Skeleton
+from pose3d.demo.board_motion import move_board
+from pose3d.demo.board_session import render_board_frames
+from pose3d.demo.clothes import Outfit, make_outfit
+from pose3d.demo.detections import simulate_detections
+from pose3d.demo.figure import FigurePainter, Limb, body_limbs
+from pose3d.demo.noise import SensorNoise
+from pose3d.demo.person import make_person
+from pose3d.demo.rig import make_rig
+from pose3d.demo.room import Room
+from pose3d.demo.walk import joint_truth, walk_body
+from pose3d.errors import FormatError
+from pose3d.geometry.arrays import FloatArray
+from pose3d.io.files import require_file, write_text
+from pose3d.log import Progress, no_progress
+
+__all__ = ["DEMO_BOARD", "DEMO_SESSION", "DEMO_TRIAL", "DemoTruth", "load_truth", "make_session"]
+
+DEMO_SESSION = "session1"
+DEMO_TRIAL = "walk"
+DEMO_BOARD = Board("charuco", (7, 5), 120.0, 84.0, "4X4_50")
+_CRF = 22
+_BOARD_FPS = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class DemoTruth:
+    """What is true of a demo session.
+
+    Attributes
+    ----------
+    folder : Path
+        The project's folder.
+    session : str
+        The session's folder in it.
+    trial : str
+    seed : int
+    board : Board
+    rig : Rig
+        The true cameras; world in mm, X along the walkway, Z up.
+    points : Keypoints3D
+        The true keypoints.
+    angles : JointAngles
+        The joint angles of the model that made the motion.
+    """
+
+    folder: Path
+    session: str
+    trial: str
+    seed: int
+    board: Board
+    rig: Rig
+    points: Keypoints3D
+    angles: JointAngles
+
+    @property
+    def session_folder(self) -> Path:
+        """The session's folder."""
+        return self.folder / self.session
+
+
+def _true_points(xyz: FloatArray, skeleton: Skeleton, fps: float, n_cameras: int) -> Keypoints3D:
+    n, k, _ = xyz.shape
+    return Keypoints3D(
+        xyz[:, None],
+        np.zeros((n, 1, k)),
+        np.full((n, 1, k), n_cameras),
+        np.ones((n, 1, k)),
+        np.full((n, 1, k), Status.OBSERVED, dtype=np.uint8),
+        ("person",),
+        skeleton.keypoints,
+        fps=fps,
+    )
+
+
+class _Counter:
+    """Adds up what several threads have done."""
+
+    def __init__(self, progress: Progress, label: str, total: int) -> None:
+        self._progress, self._label, self._total = progress, label, total
+        self._done, self._lock = 0, Lock()
+
+    def follow(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        for frame in frames:
+            yield frame
+            with self._lock:
+                self._done += 1
+                self._progress(self._label, self._done, self._total)
+
+
+def _walk_frames(
+    camera_number: int, rig: Rig, limbs: list[Limb], outfit: Outfit, background: np.ndarray, *, n_frames: int, seed: int
+) -> Iterator[np.ndarray]:
+    camera = rig.cameras[camera_number]
+    painter = FigurePainter(camera, limbs, outfit)
+    sensor = SensorNoise(camera.size, sigma=2.0, rng=np.random.default_rng([seed, 24, camera_number]))
+    for frame in range(n_frames):
+        image = background.copy()
+        painter.paint(image, frame)
+        yield sensor.add(image)
+
+
+def make_session(
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    session: str = DEMO_SESSION,
+    n_frames: int = 150,
+    n_board_frames: int = 70,
+    size: tuple[int, int] = (960, 720),
+    workers: int = 2,
+    progress: Progress = no_progress,
+) -> DemoTruth:
+    """Make a session of four cameras: board clips, clips of a walking person, 2D keypoints, and the truth.
+
+    Writes ``<session>/calibration/board_<camera>.mp4``, ``<session>/videos-raw/walk_<camera>.mp4`` and
+    ``<session>/pose-2d/walk_<camera>.h5`` in `folder`, and the truth in ``truth/``. The 2D keypoints are simulated from
+    the known motion, not found in the images.
+
+    Parameters
+    ----------
+    folder : path
+        The project's folder; made if it is absent.
+    seed : int
+        Another seed is another person, walk, room and rig; the same seed gives the same files.
+    session : str
+        Name of the session's folder.
+    n_frames : int
+        Of the walk, at 50 fps.
+    n_board_frames : int
+        Of the board clips, at 10 fps.
+    size : (int, int), px
+    workers : int
+        Clips rendered at a time.
+    progress : callable, optional
+
+    Returns
+    -------
+    DemoTruth
+    """
+    from pose3d.io.anipose_csv import write_angles, write_pose3d
+    from pose3d.io.calibration_toml import write_calibration
+    from pose3d.io.dlc import write_dlc
+    from pose3d.io.video import write_video
+
+    folder = Path(folder)
+    inside = folder / session
+    fps, skeleton, board = 50.0, Skeleton.preset("halpe26"), DEMO_BOARD
+    rig = make_rig(seed=seed, size=size)
+    rng = np.random.default_rng([seed, 41])
+    person = make_person(rng)
+    _, pose, frames = walk_body(person, n_frames=n_frames, fps=fps, rng=rng)
+    outfit = make_outfit(rng)
+    limbs = body_limbs(person, frames, hair_long=outfit.hair_long)
+    xyz = frames.keypoints(skeleton)
+    model = joint_truth(pose, frames)
+    angles = JointAngles(np.stack(list(model.values()), axis=-1)[:, None], tuple(model), ("person",), fps=fps)
+    points = _true_points(xyz, skeleton, fps, len(rig))
+    truth = DemoTruth(folder, session, DEMO_TRIAL, seed, board, rig, points, angles)
+
+    detections = simulate_detections(xyz, rig, skeleton, fps=fps, rng=np.random.default_rng([seed, 42]))
+    for name in rig.names:
+        write_dlc(detections.select([name]), inside / "pose-2d" / f"{DEMO_TRIAL}_{name}.h5", scorer="simulated")
+
+    board_poses = move_board(board, rig, n_frames=n_board_frames, rng=np.random.default_rng([seed, 21]), floor_mm=40.0)
+    room = Room.around(rig, seed=seed, floor_mm=0.0)
+    counter = _Counter(progress, "rendering", (n_frames + n_board_frames) * len(rig))
+
+    def render(number: int) -> None:
+        camera = rig.cameras[number]
+        background = room.paint(camera)
+        clip = render_board_frames(camera, board, board_poses, background=background, seed=seed * 1000 + number)
+        walk = _walk_frames(number, rig, limbs, outfit, background, n_frames=n_frames, seed=seed)
+        path = inside / "calibration" / f"board_{camera.name}.mp4"
+        write_video(path, counter.follow(clip), fps=_BOARD_FPS, crf=_CRF)
+        path = inside / "videos-raw" / f"{DEMO_TRIAL}_{camera.name}.mp4"
+        write_video(path, counter.follow(walk), fps=fps, crf=_CRF)
+
+    _run_all(render, len(rig), workers)
+
+    true = folder / "truth"
+    write_calibration(rig, true / "calibration.toml")
+    write_pose3d(points, true / f"{DEMO_TRIAL}.csv")
+    write_angles(angles, true / f"{DEMO_TRIAL}-angles.csv")
+    write_text(true / "truth.toml", _truth_table(truth))
+    return truth
+
+
+def _run_all(job: Callable[[int], None], n: int, workers: int) -> None:
+    """Run jobs in threads: numpy, OpenCV and the encoder all work outside Python's lock."""
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(job, number) for number in range(n)]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _truth_table(truth: DemoTruth) -> str:
+    board = truth.board
+    return (
+        "# What the demo's session was made from. The truth is for comparison only; no command reads it.\n"
+        f"seed = {truth.seed}\n"
+        f'session = "{truth.session}"\n'
+        f'trial = "{truth.trial}"\n'
+        "[board]\n"
+        f'kind = "{board.kind}"\n'
+        f"squares = [{board.squares[0]}, {board.squares[1]}]\n"
+        f"square_mm = {board.square_mm}\n"
+        f"marker_mm = {board.marker_mm}\n"
+        f'dictionary = "{board.dictionary}"\n'
+    )
+
+
+def load_truth(folder: str | Path) -> DemoTruth:
+    """Read the truth of a session that :func:`make_session` made.
+
+    Parameters
+    ----------
+    folder : path
+        The project's folder.
+
+    Returns
+    -------
+    DemoTruth
+
+    Raises
+    ------
+    FormatError
+        If there is none, or a file of it is damaged.
+    """
+    from pose3d.io.anipose_csv import read_angles, read_pose3d
+    from pose3d.io.calibration_toml import read_calibration
+
+    folder = Path(folder)
+    path = require_file(folder / "truth" / "truth.toml", "truth of a demo session")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        board = Board(
+            table["board"]["kind"],
+            (table["board"]["squares"][0], table["board"]["squares"][1]),
+            table["board"]["square_mm"],
+            table["board"]["marker_mm"],
+            table["board"]["dictionary"],
+        )
+        session, trial, seed = str(table["session"]), str(table["trial"]), int(table["seed"])
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise FormatError(f"{path}: is not the truth of a demo session ({error}); run pose3d demo again") from error
+    return DemoTruth(
+        folder,
+        session,
+        trial,
+        seed,
+        board,
+        read_calibration(path.with_name("calibration.toml")),
+        read_pose3d(path.with_name(f"{trial}.csv")),
+        read_angles(path.with_name(f"{trial}-angles.csv")),
+    )

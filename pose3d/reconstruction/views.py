@@ -1,0 +1,235 @@
+"""What cameras see of points, in the arrays that the solvers need.
+
+Arrays are camera first and component-wise, ``(n_cameras, n_points)``: sums over cameras then become one matrix product,
+which is several times faster than stacks of 2x3 matrices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+
+from pose3d.data import Camera
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+from pose3d.geometry.projection import distort, distort_jacobian, pixels_from_normalized
+
+__all__ = ["PIVOTS", "Fit", "Lenses", "Reprojection", "Views", "fit", "reproject", "views_of"]
+
+PIVOTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+"""Entries of a symmetric 3x3 matrix, in the order in which it is kept as six rows."""
+
+
+class Lenses(NamedTuple):
+    """Cameras as the tables that turn sums over cameras into matrix products.
+
+    Attributes
+    ----------
+    cameras : sequence of Camera
+    origin : (3,) array, mm
+        Centroid of the cameras; points inside this package are relative to it, for the digits' sake.
+    rotation : (n_cameras, 3, 3) array
+    translation : (n_cameras, 3) array, mm
+        Relative to `origin`.
+    linear : (9, 4 * n_cameras) array
+        Gives the linear normal equations from w, w x, w y, w (x^2 + y^2) of each view.
+    hessian : (6, 6 * n_cameras) array
+    gradient : (3, 3 * n_cameras) array
+    """
+
+    cameras: Sequence[Camera]
+    origin: FloatArray
+    rotation: FloatArray
+    translation: FloatArray
+    linear: FloatArray
+    hessian: FloatArray
+    gradient: FloatArray
+
+    @classmethod
+    def of(cls, cameras: Sequence[Camera]) -> "Lenses":
+        """Build the tables."""
+        cam_from_world = np.stack([camera.cam_from_world for camera in cameras])
+        R = cam_from_world[:, :3, :3]
+        origin = np.mean([camera.center for camera in cameras], axis=0)
+        t = cam_from_world[:, :3, 3] + R @ origin
+
+        def outer(a: FloatArray, b: FloatArray) -> list[FloatArray]:
+            return [a[:, i] * b[:, j] for i, j in PIVOTS]
+
+        def both(a: FloatArray, b: FloatArray) -> list[FloatArray]:
+            return [a[:, i] * b[:, j] + b[:, i] * a[:, j] for i, j in PIVOTS]
+
+        r1, r2, r3 = R[:, 0], R[:, 1], R[:, 2]
+        t1, t2, t3 = (t[:, i, None] for i in range(3))
+        # Per view two rows a = x r3 - r1 and b = y r3 - r2 with right sides t1 - x t3 and t2 - y t3.
+        linear = [
+            np.stack([*(p + q for p, q in zip(outer(r1, r1), outer(r2, r2), strict=True)), *(-r1 * t1 - r2 * t2).T]),
+            np.stack([*(-p for p in both(r1, r3)), *(r3 * t1 + r1 * t3).T]),
+            np.stack([*(-p for p in both(r2, r3)), *(r3 * t2 + r2 * t3).T]),
+            np.stack([*outer(r3, r3), *(-r3 * t3).T]),
+        ]
+        hessian = [
+            np.stack(rows)
+            for rows in (
+                outer(r1, r1),
+                both(r1, r2),
+                outer(r2, r2),
+                both(r1, -r3),
+                both(r2, -r3),
+                outer(r3, r3),
+            )
+        ]
+        return cls(
+            tuple(cameras),
+            origin,
+            R,
+            t,
+            np.concatenate(linear, axis=1),
+            np.concatenate(hessian, axis=1),
+            np.concatenate([r1.T, r2.T, -r3.T], axis=1),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What the cameras see of a chunk of points; all arrays (n_cameras, n_points).
+
+    Attributes
+    ----------
+    x, y : array
+        Undistorted normalised coordinates; 0 where a camera has no view.
+    weight : array
+        Factor of the squared error; 0 where there is no view.
+    a11, a12, a21, a22 : array, px
+        Derivative of the pixel by the normalised coordinates, at the view: the lens to first order.
+    m11, m12, m22 : array, px^2
+        The same matrix, transposed times itself.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    weight: FloatArray
+    a11: FloatArray
+    a12: FloatArray
+    a21: FloatArray
+    a22: FloatArray
+    m11: FloatArray
+    m12: FloatArray
+    m22: FloatArray
+
+    @property
+    def used(self) -> BoolArray:
+        """Where there is a view."""
+        return self.weight > 0
+
+    def take(self, points: IntArray) -> "Views":
+        """Return some of the points."""
+        return Views(*(getattr(self, field.name)[:, points] for field in fields(self)))
+
+
+def views_of(lenses: Lenses, pixels: FloatArray, weight: FloatArray) -> Views:
+    """Undistort the views of a chunk.
+
+    Parameters
+    ----------
+    lenses : Lenses
+    pixels : (n_cameras, n_points, 2) array, px
+        NaN where a camera has no view.
+    weight : (n_cameras, n_points) array
+        0 where a view is not to be used.
+    """
+    shape = pixels.shape[:2]
+    x, y, kept = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    jacobian = np.zeros((4, *shape))
+    jacobian[0] = jacobian[3] = 1.0
+    for c, camera in enumerate(lenses.cameras):
+        there = np.flatnonzero(weight[c] > 0)
+        rays = camera.undistort(pixels[c, there])
+        solved = np.isfinite(rays[:, 0])
+        there, rays = there[solved], rays[solved]
+        x[c, there], y[c, there], kept[c, there] = rays[:, 0], rays[:, 1], weight[c, there]
+        by_ray = distort_jacobian(rays, camera.distortion, fisheye=camera.fisheye)[1]
+        K = camera.matrix
+        jacobian[0, c, there] = K[0, 0] * by_ray[:, 0, 0] + K[0, 1] * by_ray[:, 1, 0]
+        jacobian[1, c, there] = K[0, 0] * by_ray[:, 0, 1] + K[0, 1] * by_ray[:, 1, 1]
+        jacobian[2, c, there] = K[1, 1] * by_ray[:, 1, 0]
+        jacobian[3, c, there] = K[1, 1] * by_ray[:, 1, 1]
+    a11, a12, a21, a22 = jacobian
+    gram = (a11 * a11 + a21 * a21, a11 * a12 + a21 * a22, a12 * a12 + a22 * a22)
+    return Views(x, y, kept, a11, a12, a21, a22, *gram)
+
+
+class Fit(NamedTuple):
+    """How points lie in their views; all (n_cameras, n_points).
+
+    Attributes
+    ----------
+    depth : array, mm
+    u, v : array
+        Where the point projects to, normalised.
+    squared_px : array, px^2
+        Squared distance from the view, the lens taken to first order; meaningless where there is no view.
+    """
+
+    depth: FloatArray
+    u: FloatArray
+    v: FloatArray
+    squared_px: FloatArray
+
+
+def _in_cameras(lenses: Lenses, points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return depth and normalised projection of points (3, n)."""
+    n_cameras = len(lenses.rotation)
+    frame = lenses.rotation.reshape(-1, 3) @ points
+    frame += lenses.translation.reshape(-1, 1)
+    frame = frame.reshape(n_cameras, 3, -1)
+    depth = frame[:, 2]
+    inverse = 1 / depth
+    return depth, frame[:, 0] * inverse, frame[:, 1] * inverse
+
+
+def fit(lenses: Lenses, views: Views, points: FloatArray) -> Fit:
+    """Project points (3, n) and compare them with the views."""
+    with np.errstate(all="ignore"):
+        depth, u, v = _in_cameras(lenses, points)
+        du, dv = u - views.x, v - views.y
+        squared = du * (views.m11 * du + 2 * views.m12 * dv) + views.m22 * dv * dv
+        return Fit(depth, u, v, squared)
+
+
+class Reprojection(NamedTuple):
+    """Points through the full lens, minus the views; all (n_cameras, n_points).
+
+    Attributes
+    ----------
+    across, down : array, px
+        NaN where there is no view.
+    at : Fit
+    """
+
+    across: FloatArray
+    down: FloatArray
+    at: Fit
+
+    @property
+    def distance_px(self) -> FloatArray:
+        """Length of the difference."""
+        return np.asarray(np.sqrt(self.across * self.across + self.down * self.down))
+
+
+def reproject(lenses: Lenses, pixels: FloatArray, points: FloatArray) -> Reprojection:
+    """Project points (3, n) through the full lens and subtract the views.
+
+    Parameters
+    ----------
+    lenses : Lenses
+    pixels : (n_cameras, n_points, 2) array, px
+    points : (3, n_points) array, mm
+    """
+    out = np.empty((2, *pixels.shape[:2]))
+    with np.errstate(all="ignore"):
+        depth, u, v = _in_cameras(lenses, points)
+        for c, camera in enumerate(lenses.cameras):
+            lens = distort(np.stack([u[c], v[c]], axis=-1), camera.distortion, fisheye=camera.fisheye)
+            out[:, c] = (pixels_from_normalized(lens, camera.matrix) - pixels[c]).T
+    return Reprojection(out[0], out[1], Fit(depth, u, v, np.full_like(u, np.nan)))

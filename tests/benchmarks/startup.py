@@ -1,0 +1,24 @@
+"""Measure the CPU time of `pose3d --help`: python tests/benchmarks/startup.py. The aim is below 0.3 s."""
+
+import os
+import statistics
+import subprocess
+import sys
+
+RUNS = 7
+LIMIT_S = 0.3
+
+
+def cpu_seconds() -> float:
+    before = os.times()
+    command = [sys.executable, "-c", "import sys; from pose3d.cli import main; sys.argv = ['pose3d', '--help']; main()"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+if __name__ == "__main__":
+    cpu_seconds()  # the first run compiles
+    seconds = [cpu_seconds() for _ in range(RUNS)]
+    print(f"pose3d --help: median {statistics.median(seconds):.3f} CPU s of {RUNS} runs, aim {LIMIT_S} s")
+    sys.exit(statistics.median(seconds) > LIMIT_S)

@@ -1,0 +1,96 @@
+"""triangulate, angles and export on files, and what they print."""
+
+import numpy as np
+import pytest
+
+from pose3d.io.anipose_csv import read_angles, read_pose3d
+from pose3d.io.trc import read_trc
+
+
+@pytest.fixture
+def trial(pose3d, recording):
+    """3D keypoints that the command line made."""
+    outcome = pose3d(*recording.triangulate("--fps", 100, "--quiet"))
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    return recording.output
+
+
+def test_triangulate_writes_the_figure(trial, figure, keypoints) -> None:
+    points = read_pose3d(trial)
+    assert points.keypoints == keypoints.keypoints
+    assert points.fps == 100
+    np.testing.assert_allclose(points.xyz[:, 0], figure, atol=1e-3)
+
+
+def test_json_is_all_that_stdout_holds(pose3d, recording) -> None:
+    summary = pose3d(*recording.triangulate("--json")).json
+    assert summary["n_frames"] == 12
+    assert summary["n_reconstructed"] == summary["n_points"] == 12 * 25
+    assert [camera["name"] for camera in summary["cameras"]] == ["cam_1", "cam_2", "cam_3", "cam_10"]
+    assert summary["output"] == str(recording.output)
+
+
+def test_people_get_lines(pose3d, recording) -> None:
+    outcome = pose3d(*recording.triangulate())
+    assert outcome.code == 0
+    assert "cam_10" in outcome.out
+    assert f"written: {recording.output}" in outcome.out
+
+
+def test_cameras_are_found_in_file_names(pose3d, recording, figure) -> None:
+    plain = recording.views.values()
+    outcome = pose3d("triangulate", "-c", recording.calibration, *plain, "-o", recording.output)
+    assert outcome.code == 0, outcome
+    np.testing.assert_allclose(read_pose3d(recording.output).xyz[:, 0], figure, atol=1e-3)
+
+
+def test_the_same_input_gives_the_same_bytes(pose3d, recording) -> None:
+    pose3d(*recording.triangulate())
+    first = recording.output.read_bytes()
+    pose3d(*recording.triangulate())
+    assert recording.output.read_bytes() == first
+
+
+def test_angles_and_trc_follow(pose3d, trial, figure, tmp_path) -> None:
+    angles, trc = tmp_path / "angles.csv", tmp_path / "trial.trc"
+    outcome = pose3d("angles", trial, "--skeleton", "body25", "-o", angles, "--json")
+    assert outcome.code == 0, outcome
+    assert read_angles(angles).names == tuple(outcome.json["angles"])
+    assert pose3d("export", trial, "--trc", trc, "--json").json == {"outputs": [str(trc)]}
+    np.testing.assert_allclose(read_trc(trc).xyz[:, 0], figure, atol=2e-3)
+
+
+def test_angles_of_an_anipose_configuration(pose3d, trial, figure, keypoints, tmp_path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        'project = "from anipose"\n[angles]\nknee = ["flex", "RHip", "RKnee", "RAnkle"]\n[triangulation]\nram = 5\n',
+        encoding="utf-8",
+    )
+    outcome = pose3d("angles", trial, "--config", config, "-o", tmp_path / "angles.csv")
+    assert outcome.code == 0, outcome
+    hip, knee, ankle = (figure[:, keypoints.keypoints.index(name)] for name in ("RHip", "RKnee", "RAnkle"))
+    a, b = hip - knee, ankle - knee
+    expected = np.degrees(np.arccos((a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)))
+    np.testing.assert_allclose(read_angles(tmp_path / "angles.csv").deg[:, 0, 0], expected, atol=1e-3)
+
+
+def test_angles_of_a_strange_skeleton_are_refused(pose3d, trial, tmp_path) -> None:
+    text = trial.read_text(encoding="utf-8")
+    other = tmp_path / "other.csv"
+    names = read_pose3d(trial).keypoints
+    for index, name in enumerate(names):
+        text = text.replace(f"{name}_", f"part{index}_") if name != "" else text
+    other.write_text(text, encoding="utf-8")
+    outcome = pose3d("angles", other, "--skeleton", "body25", "-o", tmp_path / "angles.csv")
+    assert outcome.code == 1
+    assert outcome.err.startswith("pose3d: error: ")
+    assert "--config" in outcome.err
+
+
+def test_an_angle_of_unknown_keypoints_is_refused(pose3d, trial, tmp_path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[angles]\ntail = ["tail1", "tail2", "tail3"]\n', encoding="utf-8")
+    outcome = pose3d("angles", trial, "--config", config, "-o", tmp_path / "angles.csv")
+    assert outcome.code == 1
+    assert "tail1" in outcome.err
+    assert not (tmp_path / "angles.csv").exists()

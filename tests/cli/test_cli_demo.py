@@ -1,0 +1,25 @@
+"""`pose3d demo`: the chain on a session with known truth."""
+
+import pytest
+
+
+def test_a_folder_with_other_things_is_left_alone(refused, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    assert "is no demo" in refused("demo", tmp_path / "mine")
+    assert "is no demo" in refused("demo", tmp_path / "mine" / "thesis.txt")
+
+
+@pytest.mark.slow
+def test_the_demo_runs_and_is_near_the_truth_and_then_up_to_date(pose3d, tmp_path) -> None:
+    outcome = pose3d("demo", tmp_path / "demo", "--seed", 3, "--json")
+    assert outcome.code == 0, outcome
+    errors = outcome.json["errors"]
+    assert outcome.json["simulated_keypoints"] is True
+    assert errors["rig"]["baseline_percent"] < 1.5
+    assert errors["points"]["median_mm"] < 10
+    assert errors["points"]["n_missing"] < 0.02 * errors["points"]["n_points"]
+    for name in ("knee_flexion_l", "knee_flexion_r"):
+        assert errors["angles"][name]["rms_deg"] < 4
+    again = pose3d("run", tmp_path / "demo" / "session1", "--json").json
+    assert {step["status"] for step in again["steps"]} == {"up to date"}

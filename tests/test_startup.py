@@ -1,0 +1,43 @@
+"""Nothing is imported at start-up that a command does not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "scipy", "pandas", "cv2", "av", "h5py", "tables", "aniposelib", "tensorflow")
+
+
+def modules_after(code: str) -> set[str]:
+    report = (
+        f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(' '.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, encoding="utf-8")
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pose3d",
+        "import pose3d.cli; sys.argv = ['pose3d', '--help']; pose3d.cli.main()",
+        "import pose3d.cli; sys.argv = ['pose3d', '--version']; pose3d.cli.main()",
+        "import pose3d.cli; sys.argv = ['pose3d', 'calibrate', '--help']; pose3d.cli.main()",
+    ],
+)
+def test_start_up_imports_nothing_heavy(code: str) -> None:
+    assert not modules_after(code) & set(HEAVY)
+
+
+def test_public_names_resolve_and_load_only_what_they_need() -> None:
+    loaded = modules_after("import pose3d; [getattr(pose3d, name) for name in pose3d.__all__]")
+    assert "pose3d.reconstruction" in loaded
+    assert not loaded & {"tensorflow", "matplotlib", "vispy"}
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    import pose3d
+
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = pose3d.nonsense
+    assert set(pose3d.__all__) <= set(dir(pose3d))

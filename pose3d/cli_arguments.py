@@ -111,7 +111,7 @@ class TriangulationOptions:
     score_threshold: Annotated[
         float,
         typer.Option(min=0, max=1, metavar="0..1", help="Ignore views below this score.", rich_help_panel="Views"),
-    ] = 0.3
+    ] = 0.05
     robust: Annotated[
         bool,
         typer.Option(

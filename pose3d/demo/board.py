@@ -8,7 +8,7 @@ from pose3d.data.board import Board
 from pose3d.data.camera import Camera
 from pose3d.demo.rays import pixel_rays
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.geometry.transforms import apply
+from pose3d.geometry.transforms import apply, rigid
 
 __all__ = [
     "BoardPainter",
@@ -180,12 +180,24 @@ def light_on(world_from_board: FloatArray) -> FloatArray:
 
 
 def pose_from_axes(normal: FloatArray, down: FloatArray, center: FloatArray, board: Board) -> FloatArray:
-    """Return ``world_from_board`` (4, 4) for a sheet whose print looks along `normal`, its middle at `center`."""
-    z = -normal / np.linalg.norm(normal)
-    y = down - (down @ z) * z
-    y = y / np.linalg.norm(y)
-    pose = np.eye(4)
-    pose[:3, :3] = np.stack([np.cross(y, z), y, z], axis=1)
-    middle = board.points.mean(0)
-    pose[:3, 3] = center - pose[:3, :3] @ middle
-    return pose
+    """Return ``world_from_board`` of sheets whose print looks along `normal`.
+
+    Parameters
+    ----------
+    normal : (..., 3) array
+        Any length.
+    down : (3,) array
+        Which way the board's y axis hangs, as far as the normal lets it.
+    center : (..., 3) array, mm
+        Middle of the corners.
+    board : Board
+
+    Returns
+    -------
+    (..., 4, 4) array, mm
+    """
+    z = -normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+    y = down - (z @ down)[..., None] * z
+    y = y / np.linalg.norm(y, axis=-1, keepdims=True)
+    axes = np.stack([np.cross(y, z), y, z], axis=-1)
+    return rigid(axes, center - axes @ board.points.mean(0))

@@ -8,16 +8,19 @@ from pose3d.data.board import Board
 from pose3d.data.camera import Camera, Rig
 from pose3d.demo.board import board_outline, faces_camera, inside_image, pose_from_axes
 from pose3d.demo.rig import focus_point
-from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.geometry.rotations import exp_so3
 from pose3d.geometry.transforms import apply
 
 __all__ = ["move_board"]
 
-_CANDIDATES = 150
+_CANDIDATES = 300
+_GRID = (10, 8)  # cells of an image, to spread the views over
 _FRAMES_A_STOP = 5
+_SHARED = 3
+_SPREAD = 0.18  # of the cameras' mean distance, 1 SD: where shared stops lie about the middle
 _MIN_SQUARE_PX = 11.0
-_MIN_FACING = 0.45  # cosine: 63 degrees of slant
+_MIN_FACING = 0.5  # cosine: 60 degrees of slant
 
 
 def _unit(v: FloatArray) -> FloatArray:
@@ -50,8 +53,9 @@ def _targets(rig: Rig, focus: FloatArray) -> list[tuple[int, ...]]:
     if not pairs:
         return [(0,)]
     targets: list[tuple[int, ...]] = []
-    for k in range(n):  # two shared stops to every close one
-        targets += [pairs[2 * k % len(pairs)], (k,), pairs[(2 * k + 1) % len(pairs)]]
+    for k in range(n):  # _SHARED shared stops to every close one
+        targets += [pairs[(_SHARED * k + j) % len(pairs)] for j in range(_SHARED)]
+        targets.append((k,))
     return targets
 
 
@@ -64,44 +68,65 @@ def _down(rig: Rig, target: tuple[int, ...]) -> FloatArray:
     return np.asarray(aligned[list(target)].mean(0) + 0.5 * aligned.mean(0))
 
 
-def _stop(
-    rig: Rig, board: Board, target: tuple[int, ...], focus: FloatArray, rng: np.random.Generator, floor: float | None
-) -> FloatArray:
-    """Choose one pose that the cameras of `target` see."""
-    cameras = [rig.cameras[i] for i in target]
-    n = _CANDIDATES
-    diagonal = float(np.linalg.norm(board_outline(board)[2] - board_outline(board)[0]))
-    first = cameras[0]
-    if len(target) == 1:
-        w, h = first.size
-        fill = rng.uniform(0.45, 0.85, n)
-        distance = first.focal * diagonal / (fill * min(w, h) * 1.25)
-        pixel = np.stack([rng.uniform(0.25, 0.75, n) * w, rng.uniform(0.25, 0.75, n) * h], axis=-1)
-        ray = np.concatenate([first.undistort(pixel), np.ones((n, 1))], axis=-1)
-        centers = first.center + (ray * distance[:, None]) @ exp_so3(first.rotation)
-        tilt_deg = 40.0
-    else:
-        away = np.linalg.norm(rig.centers - focus, axis=-1).mean()
-        centers = focus + rng.normal(0, 0.16 * away, (n, 3))
-        tilt_deg = 22.0
-    poses = np.empty((n, 4, 4))
-    down = _down(rig, target)
-    for k in range(n):
-        normal = _unit(np.stack([camera.center - centers[k] for camera in cameras])).sum(0)
-        pose = pose_from_axes(normal, down, centers[k], board)
-        slant = np.radians(rng.uniform(0.2, 1.0) * tilt_deg)
-        around = rng.uniform(0, 2 * np.pi)
-        turn = exp_so3([slant * np.cos(around), slant * np.sin(around), 0.0])
-        turn = turn @ exp_so3([0.0, 0.0, rng.uniform(-0.6, 0.6)])
-        pose[:3, :3] = pose[:3, :3] @ turn
-        pose[:3, 3] = centers[k] - pose[:3, :3] @ board.points.mean(0)
-        poses[k] = pose
-    if floor is not None:
-        lowest = apply(poses[:, None], board_outline(board))[..., 2].min(-1)
-        poses[:, 2, 3] += np.maximum(floor - lowest, 0)
-    good = np.stack([_seen(camera, board, poses) for camera in rig])
-    wanted = good[list(target)].sum(0) * 10 + good.sum(0)
-    return np.asarray(poses[np.argmax(wanted)])
+class _Hand:
+    """Chooses where to hold the board next."""
+
+    def __init__(self, rig: Rig, board: Board, *, rng: np.random.Generator, floor_mm: float | None) -> None:
+        self.rig, self.board, self.rng, self.floor_mm = rig, board, rng, floor_mm
+        outline = board_outline(board)
+        self.diagonal = float(np.linalg.norm(outline[2] - outline[0]))
+        reach = float(np.median([camera.focal * self.diagonal / (0.4 * camera.size[0]) for camera in rig]))
+        self.focus = focus_point(rig, distance_mm=reach)
+        self.covered = np.zeros((len(rig), _GRID[0] * _GRID[1]), dtype=bool)
+
+    def stop(self, target: tuple[int, ...]) -> FloatArray:
+        """Return a pose (4, 4) that the cameras of `target` see, where they have seen little so far."""
+        rig, board = self.rig, self.board
+        poses = self._candidates(target)
+        if self.floor_mm is not None:
+            lowest = apply(poses[:, None], board_outline(board))[..., 2].min(-1)
+            poses[:, 2, 3] += np.maximum(self.floor_mm - lowest, 0)
+        good = np.stack([_seen(camera, board, poses) for camera in rig])
+        cells = np.stack([_cells(camera, board, poses) for camera in rig])  # camera, pose, corner
+        fresh = ~np.take_along_axis(self.covered, cells.reshape(len(rig), -1), axis=1).reshape(cells.shape)
+        worth = 10 * good[list(target)].sum(0) + (good * (0.3 + fresh.mean(-1))).sum(0)
+        best = int(np.argmax(worth))
+        for seen, row, hit in zip(good[:, best], self.covered, cells[:, best], strict=True):
+            row[hit] |= seen
+        return np.asarray(poses[best])
+
+    def _candidates(self, target: tuple[int, ...]) -> FloatArray:
+        """Return random poses (n, 4, 4) that face the cameras of `target`."""
+        rng, n = self.rng, _CANDIDATES
+        cameras = [self.rig.cameras[i] for i in target]
+        if len(cameras) == 1:
+            camera, tilt_deg = cameras[0], 40.0
+            size = np.array(camera.size)
+            distance = camera.focal * self.diagonal / (rng.uniform(0.45, 0.85, n) * size.min() * 1.25)
+            pixel = rng.uniform(0.15, 0.85, (n, 2)) * size
+            ray = np.concatenate([camera.undistort(pixel), np.ones((n, 1))], axis=-1)
+            centers = camera.center + (ray * distance[:, None]) @ exp_so3(camera.rotation)
+        else:
+            tilt_deg = 14.0  # two neighbours at right angles see it at 45 degrees already
+            away = np.linalg.norm(self.rig.centers - self.focus, axis=-1).mean()
+            centers = self.focus + rng.normal(0, _SPREAD * away, (n, 3))
+        normal = sum((_unit(camera.center - centers) for camera in cameras), np.zeros(3))
+        slant, around = np.radians(rng.uniform(0.2, 1.0, n) * tilt_deg), rng.uniform(0, 2 * np.pi, n)
+        tilt = exp_so3(np.stack([slant * np.cos(around), slant * np.sin(around), np.zeros(n)], axis=-1))
+        turn = exp_so3(rng.uniform(-0.6, 0.6, n)[:, None] * np.array([0.0, 0.0, 1.0]))
+        poses = pose_from_axes(normal, _down(self.rig, target), centers, self.board)
+        poses[:, :3, :3] = poses[:, :3, :3] @ tilt @ turn
+        poses[:, :3, 3] = centers - poses[:, :3, :3] @ self.board.points.mean(0)
+        return poses
+
+
+def _cells(camera: Camera, board: Board, poses: FloatArray) -> IntArray:
+    """Return in which cell of the image each corner lies, (n_poses, n_corners)."""
+    pixels = np.nan_to_num(camera.project(apply(poses[:, None], board.points)))
+    column, row = (
+        np.clip(pixels[..., axis] / camera.size[axis] * n, 0, n - 1).astype(np.int64) for axis, n in enumerate(_GRID)
+    )
+    return np.asarray(row * _GRID[0] + column)
 
 
 def move_board(
@@ -126,12 +151,10 @@ def move_board(
     (n_frames, 4, 4) array, mm
         ``world_from_board``.
     """
-    board_size = float(np.linalg.norm(board_outline(board)[2] - board_outline(board)[0]))
-    reach = float(np.median([camera.focal * board_size / (0.4 * camera.size[0]) for camera in rig]))
-    focus = focus_point(rig, distance_mm=reach)
-    targets = _targets(rig, focus)
+    hand = _Hand(rig, board, rng=rng, floor_mm=floor_mm)
+    targets = _targets(rig, hand.focus)
     n_stops = max(4, -(-n_frames // _FRAMES_A_STOP))
-    stops = np.stack([_stop(rig, board, targets[k % len(targets)], focus, rng, floor_mm) for k in range(n_stops)])
+    stops = np.stack([hand.stop(targets[k % len(targets)]) for k in range(n_stops)])
     times = np.linspace(0, n_stops - 1, n_frames)
     times = times - 0.9 / (2 * np.pi) * np.sin(2 * np.pi * times)  # the hand lingers at its stops
     at = np.arange(n_stops)

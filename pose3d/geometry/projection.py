@@ -329,8 +329,8 @@ def _brown_parts(x: FloatArray, y: FloatArray, d: FloatArray) -> tuple[FloatArra
 
 def _newton(start: FloatArray, d: FloatArray, target: FloatArray, iterations: int) -> FloatArray:
     """Take Newton steps towards ``distort(xy) == target`` until all are there or `iterations` is reached."""
-    x, y = np.ascontiguousarray(start[..., 0]), np.ascontiguousarray(start[..., 1])
-    to_x, to_y = np.ascontiguousarray(target[..., 0]), np.ascontiguousarray(target[..., 1])
+    x, y = np.array(start[..., 0]), np.array(start[..., 1])
+    to_x, to_y = np.array(target[..., 0]), np.array(target[..., 1])
     tolerance = 1e-13 * (1 + np.maximum(np.abs(to_x), np.abs(to_y)))
     for _ in range(iterations):
         now_x, now_y, a, b, c = _brown_parts(x, y, d)

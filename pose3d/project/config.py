@@ -167,7 +167,7 @@ class CalibrationSettings(_Settings):
 class TriangulationSettings(_Settings):
     """``[triangulation]``; see :func:`pose3d.reconstruction.triangulate`."""
 
-    score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.3
+    score_threshold: Annotated[float, Field(ge=0, le=1)] = 0.05
     robust: bool = True
     weighted: bool = True
     min_cameras: Annotated[int, Field(ge=2)] = 2

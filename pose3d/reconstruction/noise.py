@@ -13,7 +13,7 @@ from pose3d.reconstruction.views import Lenses, Views, fit
 __all__ = ["Noise", "estimate_noise"]
 
 _CORE_THRESHOLD = 4.0  # core scales
-_THRESHOLD = 6.0  # wide scales; scales; real errors are not Gaussian, and outliers of detectors lie far beyond
+_THRESHOLD = 8.0  # wide scales: real errors are not Gaussian, and outliers of detectors lie far beyond
 _CHI2_1_MEDIAN = 0.454936423119572
 _QUANTILE = 0.8  # looks beyond the core of heavy-tailed errors, and still ignores a tenth of outliers
 _HEAVY = 2.0  # but no more than this factor beyond the core's own scale: above it, the tail is outliers

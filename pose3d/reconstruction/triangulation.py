@@ -62,7 +62,7 @@ def triangulate(
     rig: Rig,
     *,
     robust: bool = True,
-    score_threshold: float = 0.3,
+    score_threshold: float = 0.05,
     weighted: bool = True,
     min_cameras: int = 2,
     max_error_px: float | None = None,
@@ -83,13 +83,14 @@ def triangulate(
     robust : bool
         False takes all views at or above the threshold by the direct linear transform (SVD), for comparison.
     score_threshold : float
-        Views with a lower score are not used. A view without a score passes, at full weight.
+        Views with a lower score are not used; low, as scores of different networks mean different things and views
+        that are wrong disagree. A view without a score passes, at full weight.
     weighted : bool
         Weight views by their score: their squared errors, or with ``robust=False`` their rows, as Pose2Sim does.
     min_cameras : int
         Points that fewer views make are missing.
     max_error_px : float, optional
-        Leave out views farther than this from the point, instead of 6 times the estimated
+        Leave out views farther than this from the point, instead of 8 times the estimated
         scale of each camera's errors.
     progress : Progress
 
@@ -147,7 +148,7 @@ def triangulate_views(
     rig: Rig,
     *,
     robust: bool = True,
-    score_threshold: float = 0.3,
+    score_threshold: float = 0.05,
     weighted: bool = True,
     min_cameras: int = 2,
     max_error_px: float | None = None,

@@ -71,10 +71,10 @@ def test_second_run_does_nothing(session):
 
 
 def test_a_threshold_redoes_only_what_depends_on_it(session):
-    session = change(session, "# score_threshold = 0.3", "score_threshold = 0.6")
+    session = change(session, "# score_threshold = 0.05", "score_threshold = 0.6")
     with pytest.raises(
         ProjectError,
-        match=r"angles.walk\.csv: is stale: triangulate walk: setting triangulation\.score_threshold: 0\.3 -> 0\.6",
+        match=r"angles.walk\.csv: is stale: triangulate walk: setting triangulation\.score_threshold: 0\.05 -> 0\.6",
     ):
         require_current(session, "angles")
     assert done(session) == ["triangulate", "angles", "export"]

@@ -38,7 +38,7 @@ def test_a_threshold_redoes_what_depends_on_it(lab):
     lab.set(triangulation={"score_threshold": 0.5})
     done, outcomes = lab.run()
     assert done == ALL[1:]
-    assert outcomes["triangulate walk"].reason == "setting triangulation.score_threshold: 0.3 -> 0.5"
+    assert outcomes["triangulate walk"].reason == "setting triangulation.score_threshold: 0.05 -> 0.5"
     assert outcomes["angles walk"].reason == "input pose-3d/walk.csv changed"
 
 
@@ -177,7 +177,7 @@ def test_edited_result_can_be_kept(lab):
     lab.set(triangulation={"score_threshold": 0.5})
     done, outcomes = lab.run()
     assert done == []
-    assert "since then: setting triangulation.score_threshold: 0.3 -> 0.5" in outcomes["triangulate walk"].reason
+    assert "since then: setting triangulation.score_threshold: 0.05 -> 0.5" in outcomes["triangulate walk"].reason
     assert lab.run(keep_edited=True)[0] == []
     assert lab.run()[1]["triangulate walk"].status == "up to date"
 
@@ -389,7 +389,7 @@ def test_single_commands_do_not_use_stale_results(lab):
     lab.run()
     require_current(lab.session, "triangulate", actions=lab.actions)
     lab.set(triangulation={"score_threshold": 0.5}, angles={"knee": ["a", "b", "c"]})
-    with pytest.raises(ProjectError, match=r"walk.csv: is stale: setting triangulation.score_threshold: 0.3 -> 0.5"):
+    with pytest.raises(ProjectError, match=r"walk.csv: is stale: setting triangulation.score_threshold: 0.05 -> 0.5"):
         lab.run(only=("angles",))
     assert lab.done == []
     assert lab.run(only=("triangulate",))[0] == ["triangulate walk"]

@@ -53,7 +53,7 @@ def test_run_does_the_chain_then_nothing_then_what_depends_on_a_change(pose3d, s
     config = session.parent / "pose3d.toml"
     text = config.read_text(encoding="utf-8")
     assert "# trc = true" in text
-    config.write_text(text.replace("# score_threshold = 0.3", "score_threshold = 0.5"), encoding="utf-8")
+    config.write_text(text.replace("# score_threshold = 0.05", "score_threshold = 0.5"), encoding="utf-8")
     third = statuses(pose3d("run", session, "--json"))
     assert third["calibrate"] == "given"
     assert third["triangulate"] == "done"
@@ -122,7 +122,7 @@ def test_a_video_of_the_wrong_size_for_the_calibration(pose3d, session) -> None:
 
 def test_a_misspelt_setting_is_told(pose3d, session) -> None:
     config = session.parent / "pose3d.toml"
-    text = config.read_text(encoding="utf-8").replace("# score_threshold = 0.3", "score_treshold = 0.5")
+    text = config.read_text(encoding="utf-8").replace("# score_threshold = 0.05", "score_treshold = 0.5")
     config.write_text(text, encoding="utf-8")
     outcome = pose3d("run", session)
     assert outcome.code == 1

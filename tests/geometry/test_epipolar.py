@@ -51,7 +51,7 @@ def test_distance_is_to_first_order_the_smallest_joint_shift(seed):
 
     options = {"ftol": 1e-22, "maxiter": 500}
     best = minimize(lambda s: 1e6 * s @ s, np.zeros(4), constraints={"type": "eq", "fun": miss}, options=options)
-    assert abs(miss(best.x)) < 1e-9
+    assert abs(miss(best.x)) < 1e-7  # of a shift of 1e-3
     distance = epipolar_distance(both[:2], both[2:], E)
     assert distance > 1e-5
     assert distance == pytest.approx(np.linalg.norm(best.x), rel=2e-3)

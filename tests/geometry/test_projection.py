@@ -258,3 +258,15 @@ def test_wrong_numbers_of_coefficients_are_refused():
             distort([0.1, 0.2], np.zeros(n))
     with pytest.raises(ValueError, match="fisheye distortion has 4"):
         undistort([1.0, 2.0], MATRIX, np.zeros(5), fisheye=True)
+
+
+@pytest.mark.parametrize(("distortion", "fisheye"), [([-0.2, 0.05, 0, 0, 0], False), ([0.05, 0.01, 0, 0], True)])
+def test_a_single_pixel_is_undistorted_like_one_of_many(distortion, fisheye):
+    matrix = [[800, 0, 320], [0, 800, 240], [0, 0, 1]]
+    pixels = np.array([[100.0, 80.0], [500.0, 300.0]])
+    many, _ = undistort(pixels, matrix, distortion, fisheye=fisheye)
+    for pixel, expected in zip(pixels, many, strict=True):
+        one, converged = undistort(pixel, matrix, distortion, fisheye=fisheye)
+        assert one.shape == (2,)
+        assert converged
+        np.testing.assert_allclose(one, expected, rtol=1e-12)

@@ -109,7 +109,7 @@ def test_summary_points_at_a_camera_that_disagrees(make_scene):
 
 def test_scores_all_below_the_threshold_give_no_point_and_say_so(make_scene):
     scene = make_scene(5)
-    low = replace(scene.seen, score=np.full(scene.seen.score.shape, 0.1))
+    low = replace(scene.seen, score=np.full(scene.seen.score.shape, 0.01))
     for robust in (True, False):
         result = triangulate_views(low, scene.rig, robust=robust)
         assert not result.points.status.any()

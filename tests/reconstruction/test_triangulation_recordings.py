@@ -46,7 +46,7 @@ def test_balance_robust_keeps_shanks_rigid(balance):
         assert sd < limit
         assert sd < shank_sd(trc, names, side)
     assert points.status.sum() >= np.isfinite(trc[..., 0]).sum()
-    # Of the TRC's keypoints one point is missing: two views 77 px apart, which Pose2Sim fills by interpolation.
+    # One point of the TRC may be missing: where its last two views disagree nothing is guessed.
     assert np.isfinite(xyz[:, columns, 0]).sum() >= 2099
 
 
@@ -60,19 +60,21 @@ def mouse(recordings):
     return rig, load_keypoints(files), reference
 
 
-def aligned_median(xyz, reference):
-    return np.nanmedian(np.linalg.norm(umeyama(xyz, reference)(xyz) - reference, axis=-1))
+def aligned_distance(xyz, reference):
+    return np.linalg.norm(umeyama(xyz, reference)(xyz) - reference, axis=-1)
 
 
 @pytest.mark.parametrize("weighted", [True, False])
 def test_mouse_robust_is_no_worse_than_plain(mouse, weighted):
     rig, seen, reference = mouse
-    settings = {"score_threshold": 0.0, "weighted": weighted}
+    settings = {"weighted": weighted}
     plain, robust = (triangulate(seen, rig, robust=robust, **settings) for robust in (False, True))
     if not weighted:
         assert np.median(np.linalg.norm(plain.xyz - reference, axis=-1)) <= 1.95
-    assert aligned_median(robust.xyz, reference) <= aligned_median(plain.xyz, reference)
-    assert aligned_median(robust.xyz, reference) <= 2.2
+    distance = aligned_distance(robust.xyz, reference)
+    assert np.nanmedian(distance) <= np.nanmedian(aligned_distance(plain.xyz, reference))
+    assert np.nanmedian(distance) <= 2.0
+    assert np.nanpercentile(distance, 90) <= 4.5
     possible = np.isfinite(seen.xy[..., 0]).sum(1) >= 2
     assert robust.status.sum() >= 0.99 * possible.sum()
 
@@ -82,7 +84,7 @@ def test_fly_near_orthographic(recordings):
     rig = read_calibration(root / "calibration.toml")
     seen = load_keypoints({name: next(root.glob(f"*{name}*rng=0.csv")) for name in rig.names})
     result = triangulate_views(seen, rig)
-    enough = (np.isfinite(seen.xy[..., 0]) & (seen.score >= 0.3)).sum(1) >= 2
+    enough = (np.isfinite(seen.xy[..., 0]) & (seen.score >= 0.05)).sum(1) >= 2
     assert np.array_equal(np.isfinite(result.points.xyz[..., 0]), enough)
     assert np.isfinite(result.points.covariance[enough]).all()
     assert result.summary.median_error_px <= 2

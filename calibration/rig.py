@@ -258,12 +258,15 @@ def _say_links(graph: Graph, names: tuple[str, ...]) -> None:
 
 
 def _refine(start: Bundle, own_sigma: FloatArray, n_frames: int, progress: Progress) -> tuple[Solution, BoolArray]:
-    """Refine poses with the lenses held, then, where that predicts better, all; leave out views that fit nothing."""
+    """Refine all together, unless lenses held as each camera's own views give them predict held-out instants better.
+
+    Views that fit nothing are left out.
+    """
     lens = np.arange(LENS_SIZE + 6) < LENS_SIZE
     dropped = np.zeros((n_frames, len(start.lens)), dtype=bool)
 
-    def solve(bundle: Bundle, rounds: int = 3) -> Solution:
-        solution = refine(bundle, rounds=rounds, own_sigma=own_sigma, progress=progress)
+    def solve(bundle: Bundle) -> Solution:
+        solution = refine(bundle, own_sigma=own_sigma, progress=progress)
         for _ in range(3):
             bundle = solution.bundle
             median = np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1)
@@ -275,13 +278,18 @@ def _refine(start: Bundle, own_sigma: FloatArray, n_frames: int, progress: Progr
         return solution
 
     solution = solve(replace(start, free=start.free & ~lens))
-    if (start.free & lens).any() and better_held_out(solution, start.free, own_sigma):
-        held, held_dropped = solution, dropped.copy()
+    held, held_dropped = solution, dropped.copy()
+    together = (start.free & lens).any() and better_held_out(
+        solution, start.free, own_sigma=own_sigma, standard_errors=0.0
+    )
+    if together:
         dropped[:] = False
         solution = solve(replace(start, cam_from_world=held.bundle.cam_from_world))
-        if np.median(solution.sigma / own_sigma) > _OUT_OF_STEP:
-            # lenses would only bend to what is no matter of lenses
-            solution, dropped = held, held_dropped
+        # what is no matter of lenses (shutters out of step) would only bend them
+        together = np.median(solution.sigma / own_sigma) <= _OUT_OF_STEP
+    if not together:
+        solution, dropped = held, held_dropped
+        logger.info("lenses are held as each camera's own views give them: that predicts held-out instants better")
     excess = float(np.median(solution.sigma / own_sigma))
     if excess > _OUT_OF_STEP:
         logger.warning(

@@ -11,8 +11,7 @@ from .bundle import Bundle, Solution, refine, residuals, robust_loss, select_vie
 __all__ = ["better_held_out", "held_out_loss"]
 
 _FOLDS = 5
-_ROUGHLY = 1e-4  # the last digits of a fit do not decide
-_SIGNIFICANT = 2.0  # standard errors
+_ROUGHLY = 1e-4  # the last digits of a fit do not decide; two rounds, as the first measures noise at the start
 
 
 def held_out_loss(start: Bundle, sigma: FloatArray, own_sigma: FloatArray | None) -> FloatArray:
@@ -39,14 +38,14 @@ def held_out_loss(start: Bundle, sigma: FloatArray, own_sigma: FloatArray | None
         held = start.frame % _FOLDS == fold
         if held.all() or not held.any():
             continue
-        fitted = refine(select_views(start, ~held), rounds=1, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
+        fitted = refine(select_views(start, ~held), rounds=2, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
         test = replace(
             select_views(start, held),
             lens=fitted.lens,
             cam_from_world=fitted.cam_from_world,
             free=np.zeros_like(start.free),
         )
-        test = refine(test, rounds=1, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
+        test = refine(test, rounds=2, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
         r = residuals(test) / sigma[test.camera][:, None, None]
         loss, _ = robust_loss((r * r).sum(-1), 3.0)
         seen = np.isfinite(loss)
@@ -56,8 +55,10 @@ def held_out_loss(start: Bundle, sigma: FloatArray, own_sigma: FloatArray | None
     return out
 
 
-def better_held_out(simple: Solution, rich_free: BoolArray, own_sigma: FloatArray | None = None) -> bool:
-    """Tell whether freeing more parameters predicts held-out instants significantly better.
+def better_held_out(
+    simple: Solution, rich_free: BoolArray, *, own_sigma: FloatArray | None = None, standard_errors: float = 2.0
+) -> bool:
+    """Tell whether freeing more parameters predicts held-out instants better.
 
     The difference is tested instant by instant (paired), so that corners of one view, whose errors go together, do not
     count as so many witnesses.
@@ -69,6 +70,8 @@ def better_held_out(simple: Solution, rich_free: BoolArray, own_sigma: FloatArra
     rich_free : (n_cameras, 18) bool array
         What moves in the richer model.
     own_sigma : (n_cameras,) array, px, optional
+    standard_errors : float
+        By how many of its standard errors the gain must exceed zero.
 
     Returns
     -------
@@ -81,4 +84,4 @@ def better_held_out(simple: Solution, rich_free: BoolArray, own_sigma: FloatArra
     if len(gain) < 4:
         return False
     error = gain.std(ddof=1) / np.sqrt(len(gain))
-    return bool(gain.mean() > _SIGNIFICANT * error)
+    return bool(gain.mean() > standard_errors * error)

@@ -16,9 +16,9 @@ __all__ = ["move_board"]
 
 _CANDIDATES = 300
 _GRID = (10, 8)  # cells of an image, to spread the views over
-_FRAMES_A_STOP = 5
-_SHARED = 3
-_SPREAD = 0.18  # of the cameras' mean distance, 1 SD: where shared stops lie about the middle
+_FRAMES_A_STOP = 4
+_SHARED = 2
+_SPREAD = 0.2  # of the cameras' mean distance, 1 SD: where shared stops lie about the middle
 _MIN_SQUARE_PX = 11.0
 _MIN_FACING = 0.5  # cosine: 60 degrees of slant
 

@@ -88,7 +88,7 @@ def render_board_session(  # noqa: PLR0913 - each is a knob of the scene
     board: Board,
     rig: Rig,
     *,
-    n_frames: int = 70,
+    n_frames: int = 80,
     seed: int = 0,
     fps: float = 10.0,
     name: str = "board",

@@ -121,7 +121,7 @@ def make_session(
     seed: int = 0,
     session: str = DEMO_SESSION,
     n_frames: int = 150,
-    n_board_frames: int = 70,
+    n_board_frames: int = 90,
     size: tuple[int, int] = (960, 720),
     workers: int = 2,
     progress: Progress = no_progress,

@@ -16,10 +16,10 @@ CHARUCO = Board("charuco", (7, 5), 120, 92, "4X4_50")
 
 
 @pytest.fixture(scope="module")
-def small_clips(tmp_path_factory):
-    """Small frames of a ChArUco board for tests that need no accuracy."""
+def clips_of_charuco(tmp_path_factory):
+    """Clips of a ChArUco board for tests that need no accuracy."""
     folder = tmp_path_factory.mktemp("charuco")
-    return render_board_session(folder, CHARUCO, make_rig(size=(640, 480)), n_frames=70, seed=3)
+    return render_board_session(folder, CHARUCO, make_rig(), n_frames=70, seed=3)
 
 
 @pytest.mark.slow
@@ -53,9 +53,9 @@ def test_checkerboard_with_a_camera_upside_down(tmp_path, make_ring, rolled):
 
 
 @pytest.mark.slow
-def test_charuco_clips_give_the_rig(small_clips):
-    result = calibrate_rig(small_clips.videos, CHARUCO)
-    truth = small_clips.rig
+def test_charuco_clips_give_the_rig(clips_of_charuco):
+    result = calibrate_rig(clips_of_charuco.videos, CHARUCO)
+    truth = clips_of_charuco.rig
     fit = umeyama(result.rig.select(truth.names).centers, truth.centers)
     assert np.linalg.norm(fit(result.rig.select(truth.names).centers) - truth.centers, axis=-1).max() < 10  # of 3.9 m
     for camera in truth:
@@ -63,10 +63,10 @@ def test_charuco_clips_give_the_rig(small_clips):
 
 
 @pytest.mark.slow
-def test_transposed_size_is_found_out(small_clips, caplog):
+def test_transposed_size_is_found_out(clips_of_charuco, caplog):
     given = Board("charuco", (5, 7), 120, 92, "4X4_50")
     with caplog.at_level("WARNING", logger="pose3d"):
-        found = detect_board(small_clips.videos, given).board
+        found = detect_board(clips_of_charuco.videos, given).board
     assert found.squares == (7, 5)
     assert "7x5 squares (x and y exchanged)" in caplog.text
 
@@ -82,14 +82,14 @@ def test_legacy_pattern_is_found_out(tmp_path, caplog):
     assert "legacy" in caplog.text
 
 
-def test_wrong_dictionary_is_named(small_clips):
+def test_wrong_dictionary_is_named(clips_of_charuco):
     with pytest.raises(CalibrationError, match="try --dictionary 4X4_"):
-        detect_board(dict(list(small_clips.videos.items())[:1]), Board("charuco", (7, 5), 120, 92, "6X6_250"))
+        detect_board(dict(list(clips_of_charuco.videos.items())[:1]), Board("charuco", (7, 5), 120, 92, "6X6_250"))
 
 
-def test_wrong_size_is_said(small_clips):
+def test_wrong_size_is_said(clips_of_charuco):
     with pytest.raises(CalibrationError, match="check --squares"):
-        detect_board(dict(list(small_clips.videos.items())[:1]), Board("charuco", (3, 3), 120, 92, "4X4_50"))
+        detect_board(dict(list(clips_of_charuco.videos.items())[:1]), Board("charuco", (3, 3), 120, 92, "4X4_50"))
 
 
 def test_no_board_at_all(tmp_path):

@@ -22,7 +22,7 @@ from .extrinsics import Graph, candidate_poses, link_cameras, place_boards
 from .intrinsics import Lens, calibrate_lens, lens_bundle
 from .poses import board_poses
 from .quality import Quality, measure
-from .selection import better_held_out
+from .selection import better_together
 
 __all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
 
@@ -258,7 +258,7 @@ def _say_links(graph: Graph, names: tuple[str, ...]) -> None:
 
 
 def _refine(start: Bundle, own_sigma: FloatArray, n_frames: int, progress: Progress) -> tuple[Solution, BoolArray]:
-    """Refine all together, unless lenses held as each camera's own views give them predict held-out instants better.
+    """Refine all together if that predicts held-out instants better than lenses from each camera's own views.
 
     Views that fit nothing are left out.
     """
@@ -279,17 +279,19 @@ def _refine(start: Bundle, own_sigma: FloatArray, n_frames: int, progress: Progr
 
     solution = solve(replace(start, free=start.free & ~lens))
     held, held_dropped = solution, dropped.copy()
-    together = (start.free & lens).any() and better_held_out(
-        solution, start.free, own_sigma=own_sigma, standard_errors=0.0
-    )
+    unknown = bool((start.free & lens).any())
+    together = unknown and better_together(solution, start.free, own_sigma)
     if together:
         dropped[:] = False
         solution = solve(replace(start, cam_from_world=held.bundle.cam_from_world))
         # what is no matter of lenses (shutters out of step) would only bend them
-        together = np.median(solution.sigma / own_sigma) <= _OUT_OF_STEP
+        together = bool(np.median(solution.sigma / own_sigma) <= _OUT_OF_STEP)
     if not together:
         solution, dropped = held, held_dropped
-        logger.info("lenses are held as each camera's own views give them: that predicts held-out instants better")
+    if unknown and not together:
+        logger.info(
+            "lenses are held as each camera's own views give them: together they predict nothing clearly better"
+        )
     excess = float(np.median(solution.sigma / own_sigma))
     if excess > _OUT_OF_STEP:
         logger.warning(

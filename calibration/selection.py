@@ -6,39 +6,79 @@ import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
 
-from .bundle import Bundle, Solution, refine, residuals, robust_loss, select_views
+from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, robust_loss, select_views
 
-__all__ = ["better_held_out", "held_out_loss"]
+__all__ = ["better_held_out", "better_together"]
 
 _FOLDS = 5
 _ROUGHLY = 1e-4  # the last digits of a fit do not decide; two rounds, as the first measures noise at the start
+_SIGNIFICANT = 1.645  # standard errors: 95 % one-sided
 
 
-def held_out_loss(start: Bundle, sigma: FloatArray, own_sigma: FloatArray | None) -> FloatArray:
-    """Return how badly each instant is predicted by cameras that were refined without it.
+def better_held_out(simple: Solution, rich_free: BoolArray) -> bool:
+    """Tell whether freeing more parameters predicts held-out instants significantly better.
 
-    Of a held-out instant only the board's pose is fitted. Every fifth instant is held out in turn.
+    Of a held-out instant only the board's pose is fitted; every fifth instant is held out in turn. The difference is
+    tested instant by instant (paired), so that corners of one view, whose errors go together, do not count as so many
+    witnesses.
 
     Parameters
     ----------
-    start : Bundle
-        Start values; its `free` is the model that is put to the test.
-    sigma : (n_cameras,) array, px
-        Noise that residuals are measured in, the same for all models that are compared.
-    own_sigma : (n_cameras,) array, px, optional
+    simple : Solution
+        Of the simpler model.
+    rich_free : (n_cameras, 18) bool array
+        What moves in the richer model.
 
     Returns
     -------
-    (n_frames,) array
-        Mean robust loss of the instant's corners; NaN for instants without views.
+    bool
     """
+    rich = replace(simple.bundle, free=rich_free)
+    return _significant(_held_out_loss(simple.bundle, simple.sigma) - _held_out_loss(rich, simple.sigma))
+
+
+def better_together(held: Solution, rich_free: BoolArray, own_sigma: FloatArray) -> bool:
+    """Tell whether lenses that all cameras' views determine together predict better than lenses from each one's own.
+
+    As :func:`better_held_out`; the lenses from each camera's own views are fitted anew without the held-out instants.
+
+    Parameters
+    ----------
+    held : Solution
+        With the lenses held.
+    rich_free : (n_cameras, 18) bool array
+    own_sigma : (n_cameras,) array, px
+
+    Returns
+    -------
+    bool
+    """
+    rich = replace(held.bundle, free=rich_free)
+    apart = _held_out_loss(held.bundle, held.sigma, own_sigma=own_sigma, own_lenses=rich_free[:, :LENS_SIZE])
+    return _significant(apart - _held_out_loss(rich, held.sigma, own_sigma=own_sigma))
+
+
+def _significant(gain: FloatArray) -> bool:
+    gain = gain[np.isfinite(gain)]
+    if len(gain) < 4:
+        return False
+    return bool(gain.mean() > _SIGNIFICANT * gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+def _held_out_loss(
+    start: Bundle, sigma: FloatArray, *, own_sigma: FloatArray | None = None, own_lenses: BoolArray | None = None
+) -> FloatArray:
+    """Return the mean robust loss, in units of `sigma`, of each instant's corners when it is held out, (n_frames,)."""
     n_frames = len(start.world_from_board)
     out = np.full(n_frames, np.nan)
     for fold in range(min(_FOLDS, n_frames)):
         held = start.frame % _FOLDS == fold
         if held.all() or not held.any():
             continue
-        fitted = refine(select_views(start, ~held), rounds=2, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
+        training = select_views(start, ~held)
+        if own_lenses is not None:
+            training = _fit_lenses_apart(training, own_lenses)
+        fitted = refine(training, rounds=2, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
         test = replace(
             select_views(start, held),
             lens=fitted.lens,
@@ -51,37 +91,18 @@ def held_out_loss(start: Bundle, sigma: FloatArray, own_sigma: FloatArray | None
         seen = np.isfinite(loss)
         total = np.bincount(test.frame, np.where(seen, loss, 0.0).sum(1), minlength=n_frames)
         count = np.bincount(test.frame, seen.sum(1), minlength=n_frames)
-        out[count > 0] = (total[count > 0] / count[count > 0]).astype(np.float64)
+        out[count > 0] = total[count > 0] / count[count > 0]
     return out
 
 
-def better_held_out(
-    simple: Solution, rich_free: BoolArray, *, own_sigma: FloatArray | None = None, standard_errors: float = 2.0
-) -> bool:
-    """Tell whether freeing more parameters predicts held-out instants better.
-
-    The difference is tested instant by instant (paired), so that corners of one view, whose errors go together, do not
-    count as so many witnesses.
-
-    Parameters
-    ----------
-    simple : Solution
-        Of the simpler model.
-    rich_free : (n_cameras, 18) bool array
-        What moves in the richer model.
-    own_sigma : (n_cameras,) array, px, optional
-    standard_errors : float
-        By how many of its standard errors the gain must exceed zero.
-
-    Returns
-    -------
-    bool
-    """
-    one = held_out_loss(simple.bundle, simple.sigma, own_sigma)
-    other = held_out_loss(replace(simple.bundle, free=rich_free), simple.sigma, own_sigma)
-    gain = one - other
-    gain = gain[np.isfinite(gain)]
-    if len(gain) < 4:
-        return False
-    error = gain.std(ddof=1) / np.sqrt(len(gain))
-    return bool(gain.mean() > standard_errors * error)
+def _fit_lenses_apart(bundle: Bundle, free_lens: BoolArray) -> Bundle:
+    """Refine each camera's lens on its own views, as if every view showed a board of its own."""
+    free = np.zeros_like(bundle.free)
+    free[:, :LENS_SIZE] = free_lens
+    apart = replace(
+        bundle,
+        frame=np.arange(len(bundle.camera)),
+        world_from_board=bundle.world_from_board[bundle.frame],
+        free=free,
+    )
+    return replace(bundle, lens=refine(apart, rounds=2, tolerance=_ROUGHLY).bundle.lens)

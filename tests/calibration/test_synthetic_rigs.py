@@ -123,6 +123,18 @@ def test_views_that_fit_nothing_are_left_out(make_ring, corners, board, volume_e
     assert volume_error(result.rig, truth) < 0.4
 
 
+def test_fisheye_cameras(make_ring, corners, board, volume_error):
+    matrix = [[420.0, 0, 645], [0, 421.0, 508], [0, 0, 1]]
+    truth = make_ring(3, arc=np.pi / 2, radius=1200.0)
+    lenses = {"matrix": matrix, "distortion": [0.03, -0.01, 0.004, -0.001], "fisheye": True}
+    truth = replace(truth, cameras=tuple(replace(camera, **lenses) for camera in truth))
+    rig = calibrate_detections(corners(truth, board, 60), fisheye=True).rig
+    assert all(camera.fisheye for camera in rig)
+    assert volume_error(rig, truth) < 0.4
+    for camera in rig:
+        assert camera.focal == pytest.approx(420.5, rel=0.005)
+
+
 def test_cameras_out_of_step_are_told(make_ring, corners, board, caplog):
     truth = make_ring(3, arc=np.pi / 2)
     detections = corners(truth, board, 60)

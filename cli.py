@@ -10,7 +10,7 @@ root = Path(__file__).resolve().parent
 if Path(pose3d.__file__).resolve().parent == root / "pose3d":
     pose3d.__path__.append(str(root))
 
-from pose3d.cli import main  # noqa: E402  (the path above comes first)
+from pose3d.cli import main  # the path above comes first
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,8 @@
 
 from .anipose import from_anipose, to_anipose
 from .boards import draw_board
-from .detection import detect_board, find_corners
+from .corners import find_corners
+from .detection import detect_board
 from .quality import CameraQuality, Quality
 from .rig import Calibration, calibrate_detections, calibrate_rig
 

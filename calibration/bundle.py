@@ -17,10 +17,26 @@ from pose3d.geometry.rotations import exp_so3, skew
 from pose3d.geometry.transforms import rigid
 from pose3d.log import Progress, no_progress
 
-__all__ = ["LENS_SIZE", "Bundle", "Solution", "lens_prior", "refine", "residuals", "robust_loss", "select_views"]
+__all__ = [
+    "LENS_SIZE",
+    "Bundle",
+    "Solution",
+    "lens_matrix",
+    "lens_prior",
+    "refine",
+    "residuals",
+    "robust_loss",
+    "select_views",
+]
 
 _NOISE_FLOOR = 0.01  # px: exact corners, as in tests, must not weigh infinitely
 LENS_SIZE = 12  # fx fy cx cy and up to eight coefficients; fewer are padded with zeros that stay fixed
+
+
+def lens_matrix(lens: FloatArray) -> FloatArray:
+    """Return the camera matrix (3, 3) of a lens that begins with fx fy cx cy."""
+    fx, fy, cx, cy = lens[:4]
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +80,7 @@ class Bundle:
 
     def matrix(self, camera: int) -> FloatArray:
         """Return the camera matrix (3, 3)."""
-        fx, fy, cx, cy = self.lens[camera, :4]
-        return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+        return lens_matrix(self.lens[camera])
 
     def distortion(self, camera: int) -> FloatArray:
         """Return the camera's coefficients (n,)."""

@@ -8,7 +8,7 @@ from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.geometry.rotations import mean_rotation
 from pose3d.geometry.transforms import inverse, rigid
 
-__all__ = ["Graph", "Link", "link_cameras", "relative_pose"]
+__all__ = ["Graph", "Link", "candidate_poses", "link_cameras", "place_boards", "relative_pose"]
 
 _HYPOTHESIS_FRAMES = 48
 _ANGLE = np.deg2rad(6.0)  # two estimates of one pose agree within this and within
@@ -93,12 +93,12 @@ def relative_pose(poses_a: FloatArray, poses_b: FloatArray) -> Link | None:
     return Link(best, len(shared), int(agree.sum()))
 
 
-def _distance(hypotheses: FloatArray, poses: FloatArray, reach: float) -> FloatArray:
-    """Return squared distances (n_hypotheses, n_poses), 1 where poses cease to agree; NaN for NaN."""
-    flat_h, flat_p = hypotheses[:, :3, :3].reshape(-1, 9), poses[:, :3, :3].reshape(-1, 9)
-    cosine = np.clip((flat_h @ flat_p.T - 1) / 2, -1, 1)
+def _distance(a: FloatArray, b: FloatArray, reach: float) -> FloatArray:
+    """Return squared distances (..., n_a, n_b) of poses (..., n, 4, 4), 1 where they cease to agree; NaN for NaN."""
+    trace = np.einsum("...nij,...mij->...nm", a[..., :3, :3], b[..., :3, :3], optimize=True)
+    cosine = np.clip((trace - 1) / 2, -1, 1)
     angle = 2 * (1 - cosine) / _ANGLE**2  # = angle^2 for small angles, and grows with it always
-    shift = ((hypotheses[:, None, :3, 3] - poses[None, :, :3, 3]) ** 2).sum(-1) / reach**2
+    shift = ((a[..., :, None, :3, 3] - b[..., None, :, :3, 3]) ** 2).sum(-1) / reach**2
     return np.asarray(angle + shift)
 
 
@@ -199,9 +199,7 @@ def place_boards(candidates: FloatArray, cam_from_world: FloatArray, linked: lis
     in_world[:, linked] = inverse(cam_from_world[linked])[None, :, None] @ candidates[:, linked]
     reach = _SHIFT * float(np.nanmedian(np.linalg.norm(candidates[:, linked, 0, :3, 3], axis=-1)))
     flat = in_world.reshape(n_frames, n_cameras * n_each, 4, 4)
-    cosine = (np.einsum("fnij,fmij->fnm", flat[..., :3, :3], flat[..., :3, :3]) - 1) / 2
-    apart = 2 * (1 - np.clip(cosine, -1, 1)) / _ANGLE**2
-    apart = apart + ((flat[:, :, None, :3, 3] - flat[:, None, :, :3, 3]) ** 2).sum(-1) / reach**2
+    apart = _distance(flat, flat, reach)
     apart = np.where(np.isnan(apart), np.inf, apart).reshape(n_frames, -1, n_cameras, n_each)
     closest = apart.min(-1)  # each hypothesis against each camera's best candidate
     cost = np.minimum(closest, 4.0).sum(-1)

@@ -9,7 +9,7 @@ from pose3d.data.camera import Camera
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
-from .bundle import LENS_SIZE, Bundle, lens_prior, refine
+from .bundle import LENS_SIZE, Bundle, lens_matrix, lens_prior, refine
 from .poses import MIN_CORNERS, board_poses
 from .selection import better_held_out
 
@@ -68,8 +68,7 @@ class Lens:
     @property
     def matrix(self) -> FloatArray:
         """(3, 3) array."""
-        fx, fy, cx, cy = self.numbers[:4]
-        return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
+        return lens_matrix(self.numbers)
 
     @property
     def distortion(self) -> FloatArray:
@@ -126,8 +125,7 @@ def calibrate_lens(
         lens = Lens(numbers, len(known.distortion), known.fisheye, free, 0.0)
     else:
         n_lens = 4 if fisheye else 5
-        free[: 4 + n_lens] = True
-        free[8] = fisheye and free[8]
+        free[:8] = True
         lens = Lens(_search_focal(xy, points, size, fisheye), n_lens, fisheye, free, 0.0)
     poses, error = board_poses(xy[views], points, lens.matrix, lens.distortion, fisheye=lens.fisheye)
     placed = np.isfinite(error[:, 0])
@@ -150,8 +148,8 @@ def _search_focal(xy: FloatArray, points: FloatArray, size: tuple[int, int], fis
     lens[2:4] = (np.array(size) - 1) / 2
     best = np.inf
     for focal in _FOCAL_GRID * max(size):
-        matrix = np.array([[focal, 0, lens[2]], [0, focal, lens[3]], [0, 0, 1.0]])
-        _, error = board_poses(xy[views], points, matrix, none, fisheye=fisheye)
+        ideal = np.array([focal, focal, *lens[2:4]])
+        _, error = board_poses(xy[views], points, lens_matrix(ideal), none, fisheye=fisheye)
         miss = float(np.median(error[:, 0]))
         if miss < best:
             best = miss

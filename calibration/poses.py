@@ -11,6 +11,7 @@ from pose3d.geometry.transforms import rigid
 __all__ = ["MIN_CORNERS", "board_poses"]
 
 MIN_CORNERS = 6
+"""A view with fewer says too little about its pose."""
 
 
 def board_poses(

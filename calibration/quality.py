@@ -14,7 +14,7 @@ from .bundle import Solution, residuals
 
 __all__ = ["CameraQuality", "Quality", "edge_errors", "measure"]
 
-OUTLIER = 4.0  # times a camera's noise: such corners do not count for edges, and are counted as outliers
+_OUTLIER = 4.0  # times a camera's noise: such corners do not count for edges, and are counted as outliers
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,25 @@ class Quality:
         """Return plain numbers for a json file."""
         return {**asdict(self), "error_px": self.error_px}
 
+    def lines(self) -> list[str]:
+        """Return lines for people: a table of the cameras, the board's edges, and the views that were dropped."""
+        width = max(len("camera"), *(len(camera.name) for camera in self.cameras))
+        heads = ("views", "dropped", "corners", "median px", "rms px", "p95 px", "outliers")
+        out = ["  ".join([f"{'camera':<{width}}", *heads])]
+        for c in self.cameras:
+            pixels = (f"{value:.2f}" for value in (c.median_px, c.rms_px, c.p95_px))
+            cells = (str(c.views), str(c.dropped), str(c.corners), *pixels, f"{100 * c.outliers:.1f} %")
+            padded = (f"{cell:>{len(head)}}" for cell, head in zip(cells, heads, strict=True))
+            out.append("  ".join([f"{c.name:<{width}}", *padded]))
+        if self.n_edges:
+            out.append(
+                f"board edges: error {self.edge_error_mm:.2f} mm (rms), bias {self.edge_bias_mm:+.2f} mm, "
+                f"from {self.n_edges} edges"
+            )
+        for name, frames in self.dropped_frames.items():
+            out.append(f"{name}: views dropped at frames {', '.join(map(str, frames))}")
+        return out
+
 
 def edge_errors(bundle_xy: FloatArray, rig_poses: FloatArray, weights: FloatArray, board: Board) -> FloatArray:
     """Triangulate corners and compare neighbouring ones with the board.
@@ -130,7 +149,7 @@ def measure(
     for i, name in enumerate(names):
         mine = bundle.camera == i
         d = distance[mine]
-        fits = d <= OUTLIER * solution.sigma[i]
+        fits = d <= _OUTLIER * solution.sigma[i]
         known = d[np.isfinite(d)]
         good = d[fits]
         cameras.append(

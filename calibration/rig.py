@@ -102,11 +102,32 @@ def calibrate_rig(
 
     Examples
     --------
+    Photos of a board in six attitudes before two cameras that stand 150 mm apart:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import cv2
+    >>> import numpy as np
     >>> from pose3d import Board, calibrate_rig
-    >>> board = Board("charuco", (8, 11), 24, 18.75, "4X4_1000")
-    >>> calibration = calibrate_rig({"left": "left.mp4", "right": "right.mp4"}, board)  # doctest: +SKIP
-    >>> calibration.rig  # doctest: +SKIP
+    >>> from pose3d.calibration import draw_board
+    >>> board = Board("charuco", (5, 4), 40, 30, "4X4_50")
+    >>> paper = draw_board(board, pixels_per_square=40)  # a pixel is a millimetre
+    >>> mm_from_paper = np.array([[1, 0, -79.5], [0, 1, -79.5], [0, 0, 1]])
+    >>> matrix = np.array([[500, 0, 320], [0, 500, 240], [0, 0, 1]])
+    >>> turns = [(0.4, 0, 0), (0, 0.4, 0), (-0.4, 0.2, 0), (0.2, -0.4, 0.3), (-0.2, -0.3, 0.6), (0.5, 0.3, -0.3)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name, x in (("left", 0), ("right", -150)):
+    ...         (Path(folder) / name).mkdir()
+    ...         for i, turn in enumerate(turns):
+    ...             pose = np.column_stack([cv2.Rodrigues(np.array(turn))[0][:, :2], [x + 15, -40, 500]])
+    ...             photo = cv2.warpPerspective(paper, matrix @ pose @ mm_from_paper, (640, 480), borderValue=255)
+    ...             _ = cv2.imwrite(f"{folder}/{name}/{i}.png", photo)
+    ...     calibration = calibrate_rig({"left": f"{folder}/left", "right": f"{folder}/right"}, board)
+    >>> calibration.rig
     Rig(2 cameras: left, right)
+    >>> left, right = calibration.rig.centers
+    >>> bool(abs(np.linalg.norm(right - left) - 150) < 1)
+    True
     """
     detections = detect_board(sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress)
     return calibrate_detections(detections, intrinsics=intrinsics, fisheye=fisheye, progress=progress)
@@ -137,6 +158,7 @@ def calibrate_detections(
     Raises
     ------
     CalibrationError
+        If no lens can be estimated, no two cameras can be linked, or `intrinsics` do not fit the clips.
     """
     _check_intrinsics(detections, intrinsics)
     lost: dict[str, str] = {}

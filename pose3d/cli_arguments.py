@@ -252,7 +252,8 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
             raise typer.BadParameter(f"{source!r} names no file", param_hint="FILES")
         if name in files:
             raise typer.BadParameter(f"camera {name!r} is given twice", param_hint="FILES")
-        files[name] = Path(path)
+        # Most shells expand ~ at the beginning of a word only.
+        files[name] = Path(path).expanduser() if path.startswith(("~/", "~\\")) else Path(path)
     return files
 
 

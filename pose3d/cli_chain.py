@@ -22,7 +22,6 @@ from pose3d.cli_arguments import (
 from pose3d.cli_console import QUALITY, Console
 
 if TYPE_CHECKING:
-    from pose3d.calibration import Calibration
     from pose3d.data import Keypoints3D, Skeleton
 
 __all__ = ["angles", "calibrate", "export", "triangulate"]
@@ -39,9 +38,15 @@ def _run_in_session(console: Console, folder: Path, step: str, ignored: Sequence
     return run_steps(console, folder, only=(step,))
 
 
-def _require_output(output: Path | None, suffix: str) -> Path:
+def _require_output(output: Path | None, *inputs: str | Path | None, example: str, option: str = "--output") -> Path:
+    """Return the file to write, which must be given and must be none of those that are read."""
     if output is None:
-        raise typer.BadParameter(f"a file to write, such as result{suffix}, is needed", param_hint="--output")
+        raise typer.BadParameter(f"a file to write is needed, such as {option} {example}", param_hint=option)
+    for path in inputs:
+        if path is not None and output.exists() and Path(path).exists() and output.samefile(path):
+            raise typer.BadParameter(
+                f"{path} is read here and would be overwritten; name another file", param_hint=option
+            )
     return output
 
 
@@ -85,12 +90,20 @@ def calibrate(
             console,
             folder,
             "calibrate",
-            given(board, timing, intrinsics=intrinsics, fisheye=fisheye, cam_regex=cam_regex, output=output),
+            given(
+                board,
+                timing,
+                intrinsics=intrinsics,
+                fisheye=fisheye,
+                workers=workers,
+                cam_regex=cam_regex,
+                output=output,
+            ),
         )
     shown = board.make()
     offsets = parse_offsets(timing.offset or ())
     sources = camera_files(files, cam_regex)
-    output = _require_output(output, ".toml")
+    output = _require_output(output, *sources.values(), intrinsics, example="calibration.toml")
     from pose3d.calibration import calibrate_rig
     from pose3d.io.rigs import load_rig, save_rig
 
@@ -107,31 +120,14 @@ def calibrate(
             progress=progress,
         )
     save_rig(found.rig, output)
-    _show_calibration(console, found)
-    console.say(f"written: {output}")
-    console.result({"output": output, **found.to_dict()})
-    return QUALITY if found.unlinked else 0
-
-
-def _show_calibration(console: Console, found: "Calibration") -> None:
-    quality = found.quality
-    console.table(
-        found.board.describe(),
-        ("camera", "views", "dropped", "corners", "error px: median", "rms", "p95", "outliers %"),
-        [
-            (c.name, c.views, c.dropped, c.corners, c.median_px, c.rms_px, c.p95_px, 100 * c.outliers)
-            for c in quality.cameras
-        ],
-    )
-    if quality.n_edges:
-        console.say(
-            f"board edges: error {quality.edge_error_mm:.2f} mm, bias {quality.edge_bias_mm:+.2f} mm, "
-            f"from {quality.n_edges} edges"
-        )
-    for name, frames in quality.dropped_frames.items():
-        console.say(f"{name}: views dropped at frames {', '.join(map(str, frames))}")
+    if known is not None:
+        new = [name for name in found.rig.names if name not in known]
+        console.say(f"lenses as in {intrinsics}" + (f"; it lacks {', '.join(new)}, estimated here" if new else ""))
+    console.say(found.board.describe(), *found.quality.lines(), f"written: {output}")
     for name, reason in found.unlinked.items():
         console.warn(f"camera {name} is not in the calibration: {reason}")
+    console.result({"output": output, **found.to_dict()})
+    return QUALITY if found.unlinked else 0
 
 
 def triangulate(
@@ -166,10 +162,11 @@ def triangulate(
     named = _skeleton(skeleton)
     offsets = parse_offsets(timing.offset or ())
     sources = camera_files(files, cam_regex)
-    output = _require_output(output, ".csv")
+    output = _require_output(output, *sources.values(), calibration, example="trial.csv")
     if calibration is None:
         raise typer.BadParameter("the cameras' calibration is needed", param_hint="--calibration")
-    from pose3d.io.keypoints import load_keypoints, save_keypoints
+    from pose3d.io.anipose_csv import write_pose3d
+    from pose3d.io.keypoints import load_keypoints
     from pose3d.io.rigs import load_rig
     from pose3d.reconstruction import triangulate_views
 
@@ -186,9 +183,9 @@ def triangulate(
             max_error_px=views.max_error_px,
             progress=progress,
         )
-    save_keypoints(made.points, output)
-    console.say(*made.summary.lines(), f"written: {output}")
-    console.result({"output": output, **_axes(made.points), **made.summary.to_dict()})
+    written = write_pose3d(made.points, output)
+    console.say(*made.summary.lines(), *(f"written: {path}" for path in written))
+    console.result({"outputs": written, **_axes(made.points), **made.summary.to_dict()})
     return 0
 
 
@@ -249,26 +246,28 @@ def angles(
     """
     folder = session_folder([points])
     if folder is not None:
-        given = [
-            name for name, value in (("--skeleton", skeleton), ("--config", config), ("--output", output)) if value
-        ]
-        return _run_in_session(console, folder, "angles", given)
+        return _run_in_session(console, folder, "angles", given(skeleton=skeleton, config=config, output=output))
     if skeleton is not None and config is not None:
         raise typer.BadParameter("the angles come from --config already; leave one out", param_hint="--skeleton")
     human = _skeleton(skeleton)
-    output = _require_output(output, ".csv")
+    output = _require_output(output, points, config, example="angles.csv")
+    from pose3d.errors import ConfigError
     from pose3d.io.anipose_csv import write_angles
     from pose3d.kinematics import joint_angles
 
     source = _load_points(points)
     if human is not None:
         _require_keypoints(source, human, points)
-    found = joint_angles(source, None if config is None else _angle_definitions(config))
-    write_angles(found, output)
-    console.say(repr(found), f"written: {output}")
+    definitions = None if config is None else _angle_definitions(config)
+    try:
+        found = joint_angles(source, definitions)
+    except ConfigError as error:
+        raise ConfigError(f"{points if config is None else config}: {str(error).removeprefix('angles: ')}") from error
+    written = write_angles(found, output)
+    console.say(repr(found), *(f"written: {path}" for path in written))
     console.result(
         {
-            "output": output,
+            "outputs": written,
             "n_frames": found.n_frames,
             "fps": found.fps,
             "individuals": found.individuals,
@@ -301,9 +300,8 @@ def export(
     """Write 3D keypoints for other programs."""
     folder = session_folder([points])
     if folder is not None:
-        return _run_in_session(console, folder, "export", given(trc=trc, fps=fps))
-    if trc is None:
-        raise typer.BadParameter("a file to write is needed, such as --trc trial.trc", param_hint="--trc")
+        return _run_in_session(console, folder, "export", given(trc=trc, fps=fps, unit=unit != "m", up=up != "z"))
+    trc = _require_output(trc, points, example="trial.trc", option="--trc")
     if unit not in ("m", "mm"):
         raise typer.BadParameter(f"{unit!r} is no unit here: m or mm", param_hint="--unit")
     if up not in ("z", "y"):

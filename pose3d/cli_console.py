@@ -71,22 +71,6 @@ class Console:
         """Print an error in one line on stderr."""
         sys.stderr.write(f"pose3d: error: {_one_line(message)}\n")
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Print a table for people; all but the first column are aligned to the right."""
-        if self.json or self.quiet:
-            return
-        from rich.console import Console as RichConsole
-        from rich.table import Table
-
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-        for index, column in enumerate(columns):
-            table.add_column(column, justify="right" if index else "left", no_wrap=True)
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        # A pipe has no width, and a table must not be cut there.
-        width = None if self.stdout.isatty() else 200
-        RichConsole(file=self.stdout, width=width, markup=False, highlight=False).print(table)
-
     def result(self, summary: Mapping[str, Any]) -> None:
         """Print the summary for scripts, where ``--json`` asks for it."""
         if self.json:
@@ -136,14 +120,6 @@ def _logging(console: Console) -> Iterator[None]:
 
 def _one_line(message: str) -> str:
     return " ".join(message.split())
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.2f}"
-    return str(value)
 
 
 def _plain(value: Any) -> Any:

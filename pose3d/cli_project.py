@@ -99,7 +99,7 @@ def run(
 def demo(
     console: Console,
     folder: Annotated[
-        Path, typer.Argument(metavar="[FOLDER]", help="Where the session is made.", show_default=True)
+        Path, typer.Argument(metavar="FOLDER", help="Where the session is made.", show_default=True)
     ] = Path("pose3d-demo"),
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="A new seed is a new person, walk and room.")] = 0,
 ) -> int:
@@ -146,14 +146,15 @@ def _make_demo(console: Console, folder: Path, seed: int) -> "DemoTruth":
     """Make the demo's project in a folder that is empty or holds an earlier demo."""
     from pose3d.demo import make_session
     from pose3d.errors import ProjectError
+    from pose3d.io.files import write_text
     from pose3d.project import write_config
 
-    if (
-        folder.exists()
-        and not (folder / "truth" / "truth.toml").is_file()
-        and (folder.is_file() or any(folder.iterdir()))
-    ):
+    # The truth is written last; the note is there from the start, so that an interrupted demo can be begun again.
+    note = folder / "truth" / "README.txt"
+    is_demo = note.is_file() or note.with_name("truth.toml").is_file()
+    if folder.exists() and not is_demo and (folder.is_file() or any(folder.iterdir())):
         raise ProjectError(f"{folder}: is there already and is no demo; choose another folder")
+    write_text(note, "The folder above is made by `pose3d demo`, which makes it anew when it runs there again.\n")
     console.step(f"rendering clips of a board and of a walking person in four cameras (seed {seed})")
     with console.progress() as progress:
         truth = make_session(folder, seed=seed, progress=progress)

@@ -55,7 +55,7 @@ class Check:
     detail : str
         What was found, or what does not work without it.
     fix : str
-        The command that mends it; empty where all is well.
+        The command that mends it, where it is not ok.
     needed : bool
         Whether pose3d cannot do its work without it.
     """

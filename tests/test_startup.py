@@ -1,5 +1,6 @@
 """Nothing is imported at start-up that a command does not need."""
 
+import os
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ def modules_after(code: str) -> set[str]:
     "code",
     [
         "import pose3d",
+        "import pose3d.project",
         "import pose3d.cli; sys.argv = ['pose3d', '--help']; pose3d.cli.main()",
         "import pose3d.cli; sys.argv = ['pose3d', '--version']; pose3d.cli.main()",
         "import pose3d.cli; sys.argv = ['pose3d', 'calibrate', '--help']; pose3d.cli.main()",
@@ -41,3 +43,16 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = pose3d.nonsense
     assert set(pose3d.__all__) <= set(dir(pose3d))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count the CPU time of children")
+def test_help_takes_less_than_0_3_cpu_seconds() -> None:
+    command = [sys.executable, "-c", "import sys; from pose3d.cli import main; sys.argv = ['pose3d', '--help']; main()"]
+
+    def cpu_seconds() -> float:
+        before = os.times()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    assert min(cpu_seconds() for _ in range(5)) < 0.3  # the least: a busy machine makes all of them longer

@@ -58,9 +58,7 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
         progress=progress,
     )
     save_rig(result.rig, session.calibration_toml)
-    quality = result.quality
-    errors = f"reprojection {quality.error_px:.2f} px (median), board edges {quality.edge_error_mm:.2f} mm (rms)"
-    lines = [f"{len(result.rig)} cameras, {errors}"]
+    lines = [result.board.describe(), *result.quality.lines()]
     lines += [f"camera {name} is not in the calibration: {why}" for name, why in result.unlinked.items()]
     return StepReport((session.calibration_toml,), tuple(lines), result.to_dict())
 
@@ -91,7 +89,15 @@ def _frame_rate(trial: Trial, rig: "Rig") -> float | None:
 
 
 def triangulate_trial(trial: Trial, progress: Progress) -> StepReport:
-    """Triangulate a trial's 2D keypoints, and write pose-3d csv."""
+    """Triangulate a trial's 2D keypoints, and write pose-3d csv.
+
+    Raises
+    ------
+    ProjectError
+        If an individual's file would be another trial's.
+    DataError
+        If keypoints, videos and calibration do not fit one another.
+    """
     from pose3d.io.anipose_csv import write_pose3d
     from pose3d.io.keypoints import load_keypoints
     from pose3d.io.rigs import load_rig
@@ -130,7 +136,13 @@ def triangulate_trial(trial: Trial, progress: Progress) -> StepReport:
 
 
 def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) -> StepReport:
-    """Compute the joint angles of a trial from its pose-3d files, and write angles csv."""
+    """Compute the joint angles of a trial from its pose-3d files, and write angles csv.
+
+    Raises
+    ------
+    ConfigError
+        If the project's definitions do not fit the keypoints.
+    """
     from pose3d.io.anipose_csv import read_pose3d, write_angles
     from pose3d.kinematics import joint_angles
 
@@ -155,7 +167,13 @@ def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) 
 
 
 def export_trial(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) -> StepReport:
-    """Write the pose-3d files of a trial as TRC."""
+    """Write the pose-3d files of a trial as TRC.
+
+    Raises
+    ------
+    DataError
+        If the frame rate is not known.
+    """
     from pose3d.io.anipose_csv import read_pose3d
     from pose3d.io.trc import write_trc
 

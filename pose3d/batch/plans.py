@@ -11,7 +11,7 @@ from pose3d.errors import ProjectError
 from pose3d.project import Session
 from pose3d.project.state import Fingerprint, Record, State, fingerprint, load_state
 
-__all__ = ["Action", "StepPlan", "Verdict", "judge", "plan", "require_current", "version"]
+__all__ = ["Action", "StepPlan", "Verdict", "judge", "judge_all", "label_of", "plan", "require_current", "version"]
 
 Action = Literal["run", "skip", "refuse", "impossible"]
 
@@ -118,6 +118,10 @@ def judge(
         Do it in any case.
     keep_edited : bool
         Take results that were changed by hand as they are.
+
+    Returns
+    -------
+    Verdict
     """
     pending, blocked = pending or {}, blocked or {}
     record = state.records.get(step.key)
@@ -255,6 +259,11 @@ def plan(
         As in :func:`pose3d.batch.run_session`.
     actions : Actions, optional
 
+    Returns
+    -------
+    list of StepPlan
+        In the order in which steps are done.
+
     Raises
     ------
     ProjectError
@@ -270,7 +279,7 @@ def _as_plan(step: Step, verdict: Verdict) -> StepPlan:
 def judge_all(
     session: Session, force: bool, keep_edited: bool, actions: Actions | None = None
 ) -> list[tuple[Step, Verdict]]:
-    """Judge all steps as if those before had been done."""
+    """Judge all steps as if those before had been done; parameters are those of :func:`plan`."""
     pending: dict[Path, str] = {}
     blocked: dict[str, str] = {}
     states: dict[Path, State] = {}
@@ -305,6 +314,8 @@ def require_current(session: Session, step: str, *, actions: Actions | None = No
     ProjectError
         If a result of this step is missing, stale or changed by hand; the line says which, why, and what mends it. A
         trial that cannot have one, for want of 2D keypoints, is passed over, unless that is so for all.
+    ValueError
+        If there is no such step.
     """
     if step not in STEPS:
         raise ValueError(f"there is no step {step!r}; there are {', '.join(STEPS)}")

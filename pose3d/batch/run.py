@@ -120,6 +120,8 @@ def run_session(
     ProjectError
         If nothing can be planned: no calibration and no clips, names that do not tell the camera; or, with `only`, a
         result is stale on which these steps rely.
+    ValueError
+        If `only` names no step.
     """
     wanted = frozenset(STEPS if only is None else only)
     if wanted - set(STEPS):

@@ -7,8 +7,9 @@ from typing import Any
 
 from pose3d.batch.actions import StepReport, calibrate_session, compute_angles, export_trial, triangulate_trial
 from pose3d.errors import ConfigError, ProjectError
+from pose3d.io.names import natural_key
 from pose3d.log import Progress
-from pose3d.project import Config, Session, Trial, natural_key
+from pose3d.project import Config, Session, Trial
 
 __all__ = ["STEPS", "Actions", "Step", "session_steps"]
 
@@ -94,6 +95,10 @@ def session_steps(session: Session, actions: Actions | None = None) -> list[Step
     ----------
     session : Session
     actions : Actions, optional
+
+    Returns
+    -------
+    list of Step
 
     Raises
     ------

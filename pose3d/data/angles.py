@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from pose3d.data.names import different_names, recording_summary
 from pose3d.geometry.arrays import FloatArray, frozen_array
 
 __all__ = ["JointAngles"]
@@ -34,20 +33,16 @@ class JointAngles:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        for what in ("names", "individuals"):
-            names = tuple(str(name) for name in getattr(self, what))
-            if len(set(names)) != len(names):
-                raise ValueError(f"{what}: one stands there twice ({', '.join(names)})")
-            put(self, what, names)
+        put(self, "names", different_names("angles", self.names))
+        put(self, "individuals", different_names("individuals", self.individuals))
         shape = (None, len(self.individuals), len(self.names))
         put(self, "deg", frozen_array(self.deg, shape=shape, what="deg (frame, individual, angle)"))
         if self.sd_deg is not None:
             put(self, "sd_deg", frozen_array(self.sd_deg, shape=self.deg.shape, what="sd_deg"))
 
     def __repr__(self) -> str:
-        rate = "" if self.fps is None else f" at {self.fps:g} fps"
-        missing = float(np.isnan(self.deg).mean()) if self.deg.size else 0.0
-        return f"JointAngles({self.n_frames} frames{rate}, {len(self.names)} angles, {100 * missing:.1f} % missing)"
+        nouns = {"individual": self.individuals, "angle": self.names}
+        return f"JointAngles({recording_summary(self.deg, nouns, self.fps)})"
 
     @property
     def n_frames(self) -> int:

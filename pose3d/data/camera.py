@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pose3d.data.names import counted, different_names
 from pose3d.geometry.arrays import FloatArray, frozen_array
 from pose3d.geometry.projection import project, undistort
 from pose3d.geometry.rotations import exp_so3
@@ -123,15 +124,12 @@ class Rig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "cameras", tuple(self.cameras))
         object.__setattr__(self, "metadata", dict(self.metadata))
-        names = self.names
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two cameras are named {', '.join(twice)}")
-        if not names:
+        if not self.cameras:
             raise ValueError("a rig needs at least one camera")
+        different_names("cameras", self.names)
 
     def __repr__(self) -> str:
-        return f"Rig({len(self)} cameras: {', '.join(self.names)})"
+        return f"Rig({counted(len(self), 'camera')}: {', '.join(self.names)})"
 
     def __len__(self) -> int:
         return len(self.cameras)

@@ -7,6 +7,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from pose3d.data.names import different_names, recording_summary
 from pose3d.geometry.arrays import FloatArray, IntArray, frozen_array
 
 __all__ = ["Keypoints2D", "Keypoints3D", "Status"]
@@ -18,23 +19,6 @@ class Status(IntEnum):
     MISSING = 0
     OBSERVED = 1
     FILLED = 2
-
-
-def _check_names(what: str, names: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(str(name) for name in names)
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{what} named twice: {', '.join(twice)}")
-    return names
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" + ("" if n == 1 else "s")
-
-
-def _summary(frames: int, fps: float | None, parts: Sequence[str], missing: float) -> str:
-    rate = "" if fps is None else f" at {fps:g} fps"
-    return f"{_count(frames, 'frame')}{rate}, {', '.join(parts)}, {100 * missing:.1f} % missing"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,9 +47,9 @@ class Keypoints2D:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "cameras", _check_names("cameras", self.cameras))
-        put(self, "individuals", _check_names("individuals", self.individuals))
-        put(self, "keypoints", _check_names("keypoints", self.keypoints))
+        put(self, "cameras", different_names("cameras", self.cameras))
+        put(self, "individuals", different_names("individuals", self.individuals))
+        put(self, "keypoints", different_names("keypoints", self.keypoints))
         shape = (None, len(self.cameras), len(self.individuals), len(self.keypoints))
         xy = np.array(self.xy, dtype=np.float64)
         score = np.array(self.score, dtype=np.float64)
@@ -79,13 +63,8 @@ class Keypoints2D:
         put(self, "score", frozen_array(score, shape=shape, what="score"))
 
     def __repr__(self) -> str:
-        missing = float(np.isnan(self.xy[..., 0]).mean()) if self.xy.size else 0.0
-        parts = [
-            _count(len(self.cameras), "camera"),
-            _count(len(self.individuals), "individual"),
-            _count(len(self.keypoints), "keypoint"),
-        ]
-        return f"Keypoints2D({_summary(self.n_frames, self.fps, parts, missing)})"
+        nouns = {"camera": self.cameras, "individual": self.individuals, "keypoint": self.keypoints}
+        return f"Keypoints2D({recording_summary(self.xy[..., 0], nouns, self.fps)})"
 
     @property
     def n_frames(self) -> int:
@@ -93,7 +72,13 @@ class Keypoints2D:
         return int(self.xy.shape[0])
 
     def select(self, cameras: Sequence[str]) -> "Keypoints2D":
-        """Return the named cameras, in that order."""
+        """Return the named cameras, in that order.
+
+        Raises
+        ------
+        KeyError
+            If there is no such camera.
+        """
         strangers = [name for name in cameras if name not in self.cameras]
         if strangers:
             raise KeyError(f"no camera {strangers[0]!r}; there are {', '.join(self.cameras)}")
@@ -136,8 +121,8 @@ class Keypoints3D:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "individuals", _check_names("individuals", self.individuals))
-        put(self, "keypoints", _check_names("keypoints", self.keypoints))
+        put(self, "individuals", different_names("individuals", self.individuals))
+        put(self, "keypoints", different_names("keypoints", self.keypoints))
         points = (None, len(self.individuals), len(self.keypoints))
         xyz = np.array(self.xyz, dtype=np.float64)
         if xyz.ndim == 4:
@@ -155,9 +140,8 @@ class Keypoints3D:
             put(self, "covariance", frozen_array(self.covariance, shape=(*points, 3, 3), what="covariance"))
 
     def __repr__(self) -> str:
-        missing = float(np.isnan(self.xyz[..., 0]).mean()) if self.xyz.size else 0.0
-        parts = [_count(len(self.individuals), "individual"), _count(len(self.keypoints), "keypoint")]
-        return f"Keypoints3D({_summary(self.n_frames, self.fps, parts, missing)})"
+        nouns = {"individual": self.individuals, "keypoint": self.keypoints}
+        return f"Keypoints3D({recording_summary(self.xyz[..., 0], nouns, self.fps)})"
 
     @property
     def n_frames(self) -> int:

@@ -57,7 +57,19 @@ def faces_camera(camera: Camera, world_from_board: FloatArray) -> FloatArray:
 
 
 def inside_image(camera: Camera, points: FloatArray, *, margin_px: float = 0.0) -> BoolArray:
-    """Return which world points (..., 3) in mm fall into the camera's image, and not through a fold of its lens."""
+    """Tell which world points fall into the camera's image, and not through a fold of its lens.
+
+    Parameters
+    ----------
+    camera : Camera
+    points : (..., 3) array, mm
+    margin_px : float
+        How far from the image's edge they must lie.
+
+    Returns
+    -------
+    (...) bool array
+    """
     pixels = camera.project(points)
     w, h = camera.size
     edge = np.array([[0.0, 0.0], [w - 1.0, 0.0], [w - 1.0, h - 1.0], [0.0, h - 1.0]])

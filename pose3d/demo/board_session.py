@@ -1,7 +1,6 @@
 """Board clips of a whole rig, with the truth: what the calibration is tested on."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,17 @@ from pose3d.data.camera import Camera, Rig
 from pose3d.demo.board import BoardPainter, faces_camera, inside_image, light_on
 from pose3d.demo.board_motion import move_board
 from pose3d.demo.noise import SensorNoise
+from pose3d.demo.rendering import FrameCounter, run_all
 from pose3d.demo.room import Room
 from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.transforms import apply
 from pose3d.log import Progress, no_progress
 
-__all__ = ["BoardSession", "render_board_frames", "render_board_session"]
+__all__ = ["BOARD_FPS", "CLIP_CRF", "BoardSession", "render_board_frames", "render_board_session"]
+
+BOARD_FPS = 10.0
+CLIP_CRF = 22
+"""H.264 quality of all clips: as an ordinary camera compresses."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,17 +87,15 @@ def render_board_frames(
         yield sensor.add(image)
 
 
-def render_board_session(  # noqa: PLR0913 - each is a knob of the scene
+def render_board_session(
     folder: str | Path,
     board: Board,
     rig: Rig,
     *,
     n_frames: int = 80,
     seed: int = 0,
-    fps: float = 10.0,
-    name: str = "board",
     floor_mm: float | None = None,
-    workers: int | None = None,
+    workers: int = 2,
     progress: Progress = no_progress,
 ) -> BoardSession:
     """Render clips of a moving board for every camera of a rig.
@@ -101,20 +103,19 @@ def render_board_session(  # noqa: PLR0913 - each is a knob of the scene
     Parameters
     ----------
     folder : path
-        Made if it is absent; the clips are ``<name>_<camera>.mp4``.
+        Made if it is absent; the clips are ``board_<camera>.mp4``.
     board : Board
         Any kind, inverted or legacy as well.
     rig : Rig
         The true cameras; any lens model, any roll.
     n_frames : int
+        At 10 fps.
     seed : int
         Of the motion, the room and the noise; the same seed gives the same frames.
-    fps : float
-    name : str
     floor_mm : float, optional
         Keeps the board above this world height.
-    workers : int, optional
-        Cameras rendered at a time; by default two.
+    workers : int
+        Cameras rendered at a time.
     progress : callable, optional
 
     Returns
@@ -127,22 +128,13 @@ def render_board_session(  # noqa: PLR0913 - each is a knob of the scene
     folder.mkdir(parents=True, exist_ok=True)
     poses = move_board(board, rig, n_frames=n_frames, rng=np.random.default_rng([seed, 21]), floor_mm=floor_mm)
     room = Room.around(rig, seed=seed)
-    videos = {camera.name: folder / f"{name}_{camera.name}.mp4" for camera in rig}
-    done = [0]
+    videos = {camera.name: folder / f"board_{camera.name}.mp4" for camera in rig}
+    counter = FrameCounter(progress, "board clips", n_frames * len(rig))
 
     def render(number: int) -> None:
         camera = rig.cameras[number]
         frames = render_board_frames(camera, board, poses, background=room.paint(camera), seed=seed * 1000 + number)
+        write_video(videos[camera.name], counter.follow(frames), fps=BOARD_FPS, crf=CLIP_CRF)
 
-        def counted() -> Iterator[np.ndarray]:
-            for frame in frames:
-                yield frame
-                done[0] += 1
-                progress("board clips", done[0], n_frames * len(rig))
-
-        write_video(videos[camera.name], counted(), fps=fps, crf=22)
-
-    with ThreadPoolExecutor(workers or 2) as pool:
-        for result in [pool.submit(render, number) for number in range(len(rig))]:
-            result.result()
+    run_all(render, len(rig), workers=workers)
     return BoardSession(videos, board, rig, poses)

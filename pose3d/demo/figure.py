@@ -78,8 +78,8 @@ def body_limbs(person: Person, frames: Frames, *, hair_long: bool = False) -> li
     add("torso", hip + 0.13 * long * up, hip + 0.48 * long * up, forward, (0.061 * k, 0.060 * k), 1.54)
     add("torso", hip + 0.46 * long * up, hip + 0.80 * long * up, forward, (0.062 * k, 0.053), 1.74)
     slope = 0.075 * long * up
-    add("torso", at["RShoulder"] - slope, neck + 0.0 * slope, forward, (0.029, 0.034))
-    add("torso", at["LShoulder"] - slope, neck + 0.0 * slope, forward, (0.029, 0.034))
+    add("torso", at["RShoulder"] - slope, neck, forward, (0.029, 0.034))
+    add("torso", at["LShoulder"] - slope, neck, forward, (0.029, 0.034))
     add("skin", neck - 0.02 * long * up, at["HeadCenter"] - 0.1 * person.head * up, forward, (0.030, 0.029))
     size = person.head
     middle, head_up, ahead = at["HeadCenter"], head[:, :, 2], head[:, :, 0]

@@ -1,15 +1,16 @@
-"""Published curves of normal gait, one cycle of one leg from heel strike to heel strike.
+"""Curves of normal gait, one cycle of one leg from heel strike to heel strike.
 
-Means of adults at the speed they choose, read off the figures of the works below to about 2 degrees and averaged by
-eye where the works differ by less than their own spread. The walk that is made from them (:mod:`pose3d.demo.walk`)
-moves away from these knots by a few degrees, so that a body of given lengths neither slides nor sinks.
+The knots follow the published shape of normal gait (Winter 1991; Perry & Burnfield 2010), rounded; they are no copy of
+a table. A test compares them with the norms of Schwartz et al. (2008). The walk that is made from them
+(:mod:`pose3d.demo.walk`) moves away from these knots by a few degrees, so that a body of given lengths neither slides
+nor sinks.
 
 References
 ----------
 Winter (1991), The Biomechanics and Motor Control of Human Gait, 2nd ed., University of Waterloo Press.
 Perry & Burnfield (2010), Gait Analysis: Normal and Pathological Function, 2nd ed., Slack.
-Bovi, Rabuffetti, Mazzoleni, Ferrarin (2011), A multiple-task gait analysis approach: kinematic, kinetic and EMG
-reference data for healthy young and adult subjects, Gait & Posture 33:6-13.
+Schwartz, Rozumalski, Trost (2008), The effect of walking speed on the gait of typically developing children, J.
+Biomechanics 41:1639.
 """
 
 from collections.abc import Mapping
@@ -21,10 +22,7 @@ from scipy.interpolate import CubicSpline
 
 from pose3d.geometry.arrays import FloatArray
 
-__all__ = ["CURVES", "STANCE_PERCENT", "gait_curve"]
-
-STANCE_PERCENT = 61.0
-"""Toe off, per cent of the cycle."""
+__all__ = ["CURVES", "gait_curve"]
 
 # Degrees at 0, 5, ..., 95 per cent of the cycle.
 CURVES: Mapping[str, tuple[float, ...]] = MappingProxyType(

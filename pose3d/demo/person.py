@@ -7,7 +7,7 @@ import numpy as np
 from pose3d.data.skeleton import Skeleton
 from pose3d.geometry.arrays import FloatArray
 
-__all__ = ["Frames", "Person", "Pose", "axis_rotation", "leg_frames", "make_person"]
+__all__ = ["Frames", "Person", "Pose", "axis_rotation", "leg_frames", "make_person", "place_body"]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,11 @@ def pixel_rays(camera: Camera, *, border: int = 0) -> np.ndarray:
     -------
     (h + 2 border, w + 2 border, 2) float32 array
         Zero where the lens model has no answer.
+
+    Raises
+    ------
+    ValueError
+        If `border` is no multiple of 4.
     """
     if border % _STEP:
         raise ValueError(f"border must be a multiple of {_STEP}, not {border}")

@@ -1,11 +1,9 @@
 """The demo's session: rendered clips, simulated 2D keypoints, and the truth to compare results with."""
 
 import tomllib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 
@@ -15,17 +13,19 @@ from pose3d.data.camera import Rig
 from pose3d.data.keypoints import Keypoints3D, Status
 from pose3d.data.skeleton import Skeleton
 from pose3d.demo.board_motion import move_board
-from pose3d.demo.board_session import render_board_frames
+from pose3d.demo.board_session import BOARD_FPS, CLIP_CRF, render_board_frames
 from pose3d.demo.clothes import Outfit, make_outfit
 from pose3d.demo.detections import simulate_detections
 from pose3d.demo.figure import FigurePainter, Limb, body_limbs
 from pose3d.demo.noise import SensorNoise
 from pose3d.demo.person import make_person
+from pose3d.demo.rendering import FrameCounter, run_all
 from pose3d.demo.rig import make_rig
 from pose3d.demo.room import Room
 from pose3d.demo.walk import joint_truth, walk_body
 from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
+from pose3d.io.calibration_toml import dump_toml, read_calibration, write_calibration
 from pose3d.io.files import require_file, write_text
 from pose3d.log import Progress, no_progress
 
@@ -34,8 +34,6 @@ __all__ = ["DEMO_BOARD", "DEMO_SESSION", "DEMO_TRIAL", "DemoTruth", "load_truth"
 DEMO_SESSION = "session1"
 DEMO_TRIAL = "walk"
 DEMO_BOARD = Board("charuco", (7, 5), 120.0, 84.0, "4X4_50")
-_CRF = 22
-_BOARD_FPS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,21 +84,6 @@ def _true_points(xyz: FloatArray, skeleton: Skeleton, fps: float, n_cameras: int
         skeleton.keypoints,
         fps=fps,
     )
-
-
-class _Counter:
-    """Adds up what several threads have done."""
-
-    def __init__(self, progress: Progress, label: str, total: int) -> None:
-        self._progress, self._label, self._total = progress, label, total
-        self._done, self._lock = 0, Lock()
-
-    def follow(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        for frame in frames:
-            yield frame
-            with self._lock:
-                self._done += 1
-                self._progress(self._label, self._done, self._total)
 
 
 def _walk_frames(
@@ -154,7 +137,6 @@ def make_session(
     DemoTruth
     """
     from pose3d.io.anipose_csv import write_angles, write_pose3d
-    from pose3d.io.calibration_toml import write_calibration
     from pose3d.io.dlc import write_dlc
     from pose3d.io.video import write_video
 
@@ -179,7 +161,7 @@ def make_session(
 
     board_poses = move_board(board, rig, n_frames=n_board_frames, rng=np.random.default_rng([seed, 21]), floor_mm=40.0)
     room = Room.around(rig, seed=seed, floor_mm=0.0)
-    counter = _Counter(progress, "rendering", (n_frames + n_board_frames) * len(rig))
+    counter = FrameCounter(progress, "rendering", (n_frames + n_board_frames) * len(rig))
 
     def render(number: int) -> None:
         camera = rig.cameras[number]
@@ -187,47 +169,36 @@ def make_session(
         clip = render_board_frames(camera, board, board_poses, background=background, seed=seed * 1000 + number)
         walk = _walk_frames(number, rig, limbs, outfit, background, n_frames=n_frames, seed=seed)
         path = inside / "calibration" / f"board_{camera.name}.mp4"
-        write_video(path, counter.follow(clip), fps=_BOARD_FPS, crf=_CRF)
+        write_video(path, counter.follow(clip), fps=BOARD_FPS, crf=CLIP_CRF)
         path = inside / "videos-raw" / f"{DEMO_TRIAL}_{camera.name}.mp4"
-        write_video(path, counter.follow(walk), fps=fps, crf=_CRF)
+        write_video(path, counter.follow(walk), fps=fps, crf=CLIP_CRF)
 
-    _run_all(render, len(rig), workers)
+    run_all(render, len(rig), workers=workers)
 
     true = folder / "truth"
     write_calibration(rig, true / "calibration.toml")
     write_pose3d(points, true / f"{DEMO_TRIAL}.csv")
     write_angles(angles, true / f"{DEMO_TRIAL}-angles.csv")
-    write_text(true / "truth.toml", _truth_table(truth))
+    write_text(true / "truth.toml", _truth_text(truth))
     return truth
 
 
-def _run_all(job: Callable[[int], None], n: int, workers: int) -> None:
-    """Run jobs in threads: numpy, OpenCV and the encoder all work outside Python's lock."""
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(job, number) for number in range(n)]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
-
-
-def _truth_table(truth: DemoTruth) -> str:
+def _truth_text(truth: DemoTruth) -> str:
     board = truth.board
-    return (
-        "# What the demo's session was made from. The truth is for comparison only; no command reads it.\n"
-        f"seed = {truth.seed}\n"
-        f'session = "{truth.session}"\n'
-        f'trial = "{truth.trial}"\n'
-        "[board]\n"
-        f'kind = "{board.kind}"\n'
-        f"squares = [{board.squares[0]}, {board.squares[1]}]\n"
-        f"square_mm = {board.square_mm}\n"
-        f"marker_mm = {board.marker_mm}\n"
-        f'dictionary = "{board.dictionary}"\n'
-    )
+    tables = {
+        "seed": truth.seed,
+        "session": truth.session,
+        "trial": truth.trial,
+        "board": {
+            "kind": board.kind,
+            "squares": list(board.squares),
+            "square_mm": board.square_mm,
+            "marker_mm": board.marker_mm,
+            "dictionary": board.dictionary,
+        },
+    }
+    head = "# What the demo's session was made from. The truth is for comparison only; no command reads it.\n"
+    return head + dump_toml(tables)
 
 
 def load_truth(folder: str | Path) -> DemoTruth:
@@ -248,7 +219,6 @@ def load_truth(folder: str | Path) -> DemoTruth:
         If there is none, or a file of it is damaged.
     """
     from pose3d.io.anipose_csv import read_angles, read_pose3d
-    from pose3d.io.calibration_toml import read_calibration
 
     folder = Path(folder)
     path = require_file(folder / "truth" / "truth.toml", "truth of a demo session")

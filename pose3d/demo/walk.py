@@ -1,4 +1,4 @@
-"""A walk of a given body: published joint curves, bent as little as keeps the stance foot on its spot."""
+"""A walk of a given body: the joint curves of normal gait, bent as little as keeps the stance foot on its spot."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["Stride", "fit_stride", "joint_truth", "make_pose", "walk_body"]
 _PHASES = 80
 _JOINTS = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_flexion", "ankle_dorsiflexion")
 _HARMONICS = {"hip_flexion": 5, "hip_adduction": 4, "hip_rotation": 3, "knee_flexion": 7, "ankle_dorsiflexion": 8}
-_SPREAD_DEG = {  # how far a curve may leave the published one, 1 SD; about the scatter between healthy adults
+_SPREAD_DEG = {  # how far a curve may leave the normal one, 1 SD; about the scatter between healthy adults
     "hip_flexion": 3.0,
     "hip_adduction": 2.5,
     "hip_rotation": 3.0,
@@ -97,7 +97,7 @@ class _Fit:
         self.swings = _window(self.phase, 0.66, 0.97)
 
     def start(self) -> FloatArray:
-        """Return the published curves as parameters (n,)."""
+        """Return the curves of normal gait as parameters (n,)."""
         joints = [np.linalg.lstsq(b, t, rcond=None)[0] for b, t in zip(self.bases, self.targets, strict=True)]
         zeros = [np.zeros(b.shape[1]) for b in self.pelvis_bases]
         height = 0.97 * (self.person.thigh + self.person.shank) + self.person.ankle_height
@@ -133,9 +133,9 @@ class _Fit:
 
 
 def fit_stride(person: Person, *, length: float, period: float) -> Stride:
-    """Bend the published curves so that the stance foot stays where it stands.
+    """Bend the curves of normal gait so that the stance foot stays where it stands.
 
-    Least squares (Gauss-Newton with a numerical Jacobian) between the published curves, the floor and a foot that
+    Least squares (Gauss-Newton with a numerical Jacobian) between those curves, the floor and a foot that
     does not slide; a few degrees are enough.
 
     Parameters
@@ -145,6 +145,10 @@ def fit_stride(person: Person, *, length: float, period: float) -> Stride:
         mm a cycle.
     period : float
         s.
+
+    Returns
+    -------
+    Stride
     """
     fit = _Fit(person, length)
     x = fit.start()
@@ -180,6 +184,10 @@ def make_pose(stride: Stride, phase: FloatArray, *, rng: np.random.Generator, y_
         For how much the arms swing and the trunk leans.
     y_mm : float
         Where the walkway lies.
+
+    Returns
+    -------
+    Pose
     """
     moves = [
         _basis(phase, harmonics, mean=False) @ part
@@ -223,6 +231,19 @@ def walk_body(person: Person, *, n_frames: int, fps: float, rng: np.random.Gener
     """Make a person walk past the origin along x.
 
     Stride length and cadence are drawn around what adults choose (about 0.8 of the height, 110 steps a minute).
+
+    Parameters
+    ----------
+    person : Person
+    n_frames : int
+    fps : float
+    rng : numpy Generator
+
+    Returns
+    -------
+    stride : Stride
+    pose : Pose
+    frames : Frames
     """
     length = person.height * rng.uniform(0.76, 0.84)
     period = 120 / rng.uniform(104, 117)

@@ -8,27 +8,21 @@ from numpy.typing import ArrayLike
 
 from pose3d.geometry.arrays import FloatArray
 
-__all__ = ["characteristic_length", "triangulate_svd"]
+__all__ = ["triangulate_svd"]
 
 _BATCH = 100_000  # points per SVD call: bounds the memory, costs no time
 
 
-def characteristic_length(cam_from_world: FloatArray) -> float:
-    """Return the median distance of the cameras' origins to the world's origin in the cameras' frames."""
-    length = float(np.median(np.linalg.norm(cam_from_world[..., :3, 3], axis=-1)))
-    return length if length > 0 else 1.0
-
-
 def triangulate_svd(
-    xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayLike | None = None, length: float | None = None
+    xy: ArrayLike, cam_from_world: ArrayLike, *, weights: ArrayLike | None = None, length: float = 1.0
 ) -> FloatArray:
     """Triangulate by the direct linear transform, solved by SVD.
 
     Two rows a view, ``w (x p3 - p1)`` and ``w (y p3 - p2)``; the right singular vector of the smallest singular value
-    is the homogeneous point. Lengths are divided by `length` first: the algebraic error of a homogeneous system, and
-    with it the answer from views that disagree, depends on the unit. By default that is
-    :func:`characteristic_length`, so that the unit of the rig does not matter; to repeat another program's numbers,
-    give the length that was 1 in its world (1000 mm for Pose2Sim, which solves in metres).
+    is the homogeneous point. The algebraic error of a homogeneous system, and with it the answer from views that
+    disagree, depends on the unit of length (views that agree give the same point in any). By default that is the
+    unit of `cam_from_world`, as in OpenCV and aniposelib; to repeat a program that solved in another unit, give the
+    length that was 1 there (1000 mm for Pose2Sim, which solves in metres).
 
     Parameters
     ----------
@@ -38,7 +32,7 @@ def triangulate_svd(
     weights : (..., n_cameras) array, optional
         Factor of each view's two rows: the score, or focal length over noise in px for near-optimal weighting.
         Views with a weight of zero or NaN do not take part.
-    length : float, optional
+    length : float
         Unit of length of the homogeneous system, mm.
 
     Returns
@@ -60,9 +54,8 @@ def triangulate_svd(
     lead, n_cameras = xy.shape[:-2], len(P)
     if xy.shape[-2] != n_cameras:
         raise ValueError(f"{xy.shape[-2]} views, but {n_cameras} cameras")
-    if length is not None and not length > 0:
+    if not length > 0:
         raise ValueError(f"length must be positive, not {length}")
-    length = characteristic_length(P) if length is None else float(length)
     P[:, :, 3] /= length
     w = np.ones(xy.shape[:-1]) if weights is None else np.broadcast_to(np.asarray(weights), xy.shape[:-1])
     flat, w = xy.reshape(-1, n_cameras, 2), np.array(w, dtype=np.float64).reshape(-1, n_cameras)

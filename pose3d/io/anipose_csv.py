@@ -13,15 +13,15 @@ import pandas as pd
 
 from pose3d.data import JointAngles, Keypoints3D, Status
 from pose3d.errors import DataError, FormatError
-from pose3d.geometry.arrays import FloatArray, IntArray
+from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_file
+from pose3d.io.names import SINGLE_INDIVIDUAL
+from pose3d.io.rows import placed_by_frame
 from pose3d.io.tables import (
-    SINGLE_INDIVIDUAL,
     individual_paths,
     name_columns,
     read_table,
     require_numbers,
-    spread_frames,
     table_of,
 )
 from pose3d.io.uncertainty import STATUS_WORDS, read_side, write_with_side
@@ -69,11 +69,8 @@ def read_pose3d(path: str | Path) -> Keypoints3D:
     if extra:
         logger.warning("%s: columns that anipose does not have are not read: %s", path, _listing(extra))
     require_numbers(table[wanted], path)
-    frames, start = _frames(table, path)
-    values = (
-        table[name_columns(names, _SUFFIXES)].to_numpy(np.float64).reshape(len(table), 1, len(names), len(_SUFFIXES))
-    )
-    values = spread_frames(values, frames - start)
+    rows = table[name_columns(names, _SUFFIXES)].to_numpy(np.float64)
+    values, start = placed_by_frame(rows.reshape(len(rows), 1, len(names), len(_SUFFIXES)), table["fnum"], path)
     xyz = _world_points(values[..., :3], table, path)
     n_cameras = np.nan_to_num(values[..., 4]).clip(0, 10_000).astype(np.int64)
     status = np.where(n_cameras > 0, Status.OBSERVED, Status.FILLED).astype(np.uint8)
@@ -121,7 +118,7 @@ def write_pose3d(points: Keypoints3D, path: str | Path) -> tuple[Path, ...]:
     Raises
     ------
     DataError
-        If a keypoint has no name, or an individual's name cannot be part of a file name.
+        If a keypoint has no name, an individual's name cannot be part of a file name, or `path` is not named as a csv.
     """
     if "" in points.keypoints or not points.keypoints:
         raise DataError(f"{path}: a pose-3d csv needs keypoints with names; name them")
@@ -170,8 +167,7 @@ def read_angles(path: str | Path) -> JointAngles:
     if len(names) == len(table.columns) or not names or set(_FRAME_COLUMNS) <= set(names):
         raise FormatError(f"{path}: is no angles csv of anipose (a column for each angle, then fnum); give one")
     require_numbers(table, path)
-    frames, start = _frames(table, path)
-    deg = spread_frames(table[names].to_numpy(np.float64)[:, None], frames - start)
+    deg, start = placed_by_frame(table[names].to_numpy(np.float64)[:, None], table["fnum"], path)
     side = read_side(path, data, (start, len(deg)), [], name_columns(names, ("sd",)))
     has_sd = side is not None and f"{names[0]}_sd" in side.table
     return JointAngles(
@@ -215,19 +211,6 @@ def write_angles(angles: JointAngles, path: str | Path) -> tuple[Path, ...]:
         side = [] if angles.sd_deg is None else [table_of(angles.sd_deg[:, i], angles.names, ("sd",))]
         write_with_side(file, table, side, individual, (angles.fps, angles.start))
     return paths
-
-
-def _frames(table: pd.DataFrame, path: Path) -> tuple[IntArray, int]:
-    """Return the frame index of each row, and the first of all."""
-    number = table["fnum"].to_numpy(np.float64)
-    if not (np.isfinite(number).all() and (number == np.round(number)).all() and (np.abs(number) < 2**31).all()):
-        raise FormatError(f"{path}: fnum must be whole numbers, one for each row; is the file cut short?")
-    frames = number.astype(np.int64)
-    if len(np.unique(frames)) < len(frames):
-        raise FormatError(f"{path}: fnum names a frame twice; each frame has one row")
-    if np.ptp(frames) > 1_000_000 + 100 * len(frames):
-        raise FormatError(f"{path}: fnum runs from {frames.min()} to {frames.max()} in {len(frames)} rows; correct it")
-    return frames, int(frames.min())
 
 
 def _world_points(xyz: FloatArray, table: pd.DataFrame, path: Path) -> FloatArray:

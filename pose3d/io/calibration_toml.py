@@ -8,7 +8,6 @@ Files are parsed with `tomllib`, because the `toml` package refuses arrays that 
 with `toml`, because that is what aniposelib parses them with.
 """
 
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,24 +22,30 @@ from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.rotations import log_so3
 from pose3d.io.files import require_file, write_text
+from pose3d.io.names import natural_key
 from pose3d.log import logger
 
 __all__ = [
+    "FROM_METRES",
     "camera_from_table",
     "dump_toml",
-    "natural_key",
     "read_calibration",
     "read_tables",
     "rig_from_cameras",
     "rig_from_tables",
     "split_sections",
+    "stored_unit_mm",
     "write_calibration",
 ]
+
+FROM_METRES: Mapping[str, str] = MappingProxyType({"converted": "m to mm"})
+"""What a rig's metadata say where its file was in metres."""
 
 _GEOMETRY = {"matrix", "distortions", "rotation", "translation"}
 _KNOWN = _GEOMETRY | {"name", "size", "fisheye"}
 _MAX_BYTES = 20_000_000  # a calibration has kilobytes; a gigabyte is something else and would fill the memory
 _BROWN_LENGTHS = (0, 4, 5, 8)
+_LARGEST = 1e15  # squares and cubes of such numbers still are numbers
 _ORTHONORMAL = 1e-3  # matrices are stored with few digits here and there; a shear or a mirror is far beyond this
 
 
@@ -135,6 +140,11 @@ def split_sections(tables: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]]
     return cameras, rest | (metadata if isinstance(metadata, dict) else {"metadata": metadata})
 
 
+def stored_unit_mm(rig: Rig) -> float:
+    """Return the unit of the file that a rig was read from, mm: 1000 for metres, otherwise 1."""
+    return 1000.0 if FROM_METRES.items() <= rig.metadata.items() else 1.0
+
+
 def rig_from_tables(
     tables: Mapping[str, Any],
     path: str | Path,
@@ -155,6 +165,11 @@ def rig_from_tables(
     metadata : mapping
         What to add to the file's own.
 
+    Returns
+    -------
+    Rig
+        In mm.
+
     Raises
     ------
     FormatError
@@ -168,7 +183,24 @@ def rig_from_tables(
 
 
 def rig_from_cameras(cameras: list[Camera], metadata: Mapping[str, Any], path: str | Path) -> Rig:
-    """Build a rig, and say a fault of its cameras as a fault of the file."""
+    """Build a rig, and say a fault of its cameras as a fault of the file.
+
+    Parameters
+    ----------
+    cameras : list of Camera
+    metadata : mapping
+    path : path
+        For messages.
+
+    Returns
+    -------
+    Rig
+
+    Raises
+    ------
+    FormatError
+        If there is no camera, or two have one name.
+    """
     try:
         return Rig(tuple(cameras), MappingProxyType(dict(metadata)))
     except ValueError as error:
@@ -195,6 +227,11 @@ def camera_from_table(
     mm_per_unit : float
     name : str, optional
         Instead of the table's own.
+
+    Returns
+    -------
+    Camera
+        In mm.
 
     Raises
     ------
@@ -233,11 +270,6 @@ def camera_from_table(
         raise FormatError(f"{path}: {error}; calibrate again or correct the file") from error
 
 
-def natural_key(text: str) -> list[str | int]:
-    """Return a key that sorts ``cam_2`` before ``cam_10``."""
-    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"([0-9]{1,18})", text))]
-
-
 def dump_toml(tables: Mapping[str, Any]) -> str:
     """Turn plain tables into toml text."""
     return toml.dumps(dict(tables))
@@ -260,8 +292,8 @@ def _numbers(value: Any, where: str, shape: tuple[int, ...] | None) -> FloatArra
     if shape is not None and array.shape != shape:
         wanted = " x ".join(map(str, shape))
         raise FormatError(f"{where} must have {wanted} numbers, not {' x '.join(map(str, array.shape)) or 'one'}")
-    if not np.isfinite(array).all():
-        raise FormatError(f"{where} holds NaN or infinity; calibrate again")
+    if not (np.abs(array) < _LARGEST).all():
+        raise FormatError(f"{where} holds NaN, infinity or a number out of range; calibrate again")
     return array
 
 

@@ -12,14 +12,15 @@ from typing import Any
 from pose3d.data import Rig
 from pose3d.errors import DataError, FormatError
 from pose3d.io.calibration_toml import (
+    FROM_METRES,
     camera_from_table,
     dump_toml,
-    natural_key,
     read_tables,
     rig_from_cameras,
     split_sections,
 )
 from pose3d.io.files import write_text
+from pose3d.io.names import natural_key
 from pose3d.log import logger
 
 __all__ = [
@@ -117,7 +118,7 @@ def caliscope_rig_from_tables(tables: Mapping[str, Any], path: str | Path) -> Ri
     if not cameras:
         raise FormatError(f"{path}: holds no calibrated camera; finish the calibration in caliscope")
     logger.info("%s: in metres, as caliscope writes it; converted to mm", path)
-    return rig_from_cameras(cameras, {"format": "caliscope", "converted": "m to mm"}, path)
+    return rig_from_cameras(cameras, {"format": "caliscope", **FROM_METRES}, path)
 
 
 def _sections(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -21,16 +21,14 @@ from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import atomic_path, require_file, write_text
 from pose3d.io.hdf5 import opened_h5, read_array, read_names
+from pose3d.io.names import SINGLE_INDIVIDUAL
 from pose3d.io.rows import known_scores, placed_by_frame, unique_names
 
-__all__ = ["INDIVIDUAL", "read_dlc", "write_dlc"]
+__all__ = ["read_dlc", "write_dlc"]
 
-INDIVIDUAL = "individual_0"
-"""Name of the only animal of a file that names none."""
-
-KEY = "df_with_missing"
-LEVELS = ("scorer", "individuals", "bodyparts", "coords")
-Column: TypeAlias = tuple[str, ...]
+_KEY = "df_with_missing"
+_LEVELS = ("scorer", "individuals", "bodyparts", "coords")
+_Column: TypeAlias = tuple[str, ...]
 
 
 def read_dlc(path: str | Path, *, camera: str) -> Keypoints2D:
@@ -100,7 +98,7 @@ def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d
         for part in keypoints.keypoints
         for coord in ("x", "y", "likelihood")
     ]
-    levels = ["scorer", "bodyparts", "coords"] if single else list(LEVELS)
+    levels = ["scorer", "bodyparts", "coords"] if single else list(_LEVELS)
     values = np.concatenate([keypoints.xy[:, 0], keypoints.score[:, 0, ..., None]], axis=-1)
     frame = pd.DataFrame(
         values.reshape(keypoints.n_frames, -1),
@@ -114,10 +112,10 @@ def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d
     form: Literal["table", "fixed"] = "table" if len(names) <= 1000 else "fixed"
     with atomic_path(path) as temporary, pd.HDFStore(str(temporary), "w") as store:
         # Times and PyTables' own index would differ from one writing to the next.
-        store.put(KEY, frame, format=form, index=False, track_times=False)
+        store.put(_KEY, frame, format=form, index=False, track_times=False)
 
 
-def _keypoints(columns: Sequence[Column], numbers: Any, values: FloatArray, path: Path, camera: str) -> Keypoints2D:
+def _keypoints(columns: Sequence[_Column], numbers: Any, values: FloatArray, path: Path, camera: str) -> Keypoints2D:
     scorers = list(dict.fromkeys(column[0] for column in columns))
     if len(scorers) > 1:
         raise FormatError(f"{path}: holds predictions of {len(scorers)} scorers ({', '.join(scorers)}); keep one")
@@ -126,7 +124,7 @@ def _keypoints(columns: Sequence[Column], numbers: Any, values: FloatArray, path
         raise FormatError(f"{path}: holds 3D points; the 2D predictions of each camera are needed")
     if not {"x", "y"} <= coords:
         raise FormatError(f"{path}: the columns hold no x and y")
-    owners = [column[1] if len(column) == 4 else INDIVIDUAL for column in columns]
+    owners = [column[1] if len(column) == 4 else SINGLE_INDIVIDUAL for column in columns]
     individuals = unique_names(list(dict.fromkeys(owners)), "individual", path)
     parts = unique_names(list(dict.fromkeys(column[-2] for column in columns)), "keypoint", path)
     rows, start = placed_by_frame(values, numbers, path)
@@ -148,25 +146,22 @@ def _keypoints(columns: Sequence[Column], numbers: Any, values: FloatArray, path
     )
 
 
-# csv
-
-
-def _read_csv(path: Path) -> tuple[list[Column], NDArray[Any], FloatArray]:
+def _read_csv(path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: is neither HDF5 nor text; DeepLabCut's .h5 or .csv is needed") from error
+        raise FormatError(f"{path}: is neither HDF5 nor UTF-8 text; DeepLabCut's .h5 or .csv is needed") from error
     lines = io.StringIO(text)
     header: dict[str, list[str]] = {}
     try:
         for row in csv.reader(lines):
-            if not row or row[0] not in LEVELS or row[0] in header:
+            if not row or row[0] not in _LEVELS or row[0] in header:
                 break
             header[row[0]] = row[1:]
     except csv.Error as error:
         raise FormatError(f"{path}: is no csv ({error})") from error
-    names = [level for level in LEVELS if level in header]
-    if names not in (["scorer", "bodyparts", "coords"], list(LEVELS)):
+    names = [level for level in _LEVELS if level in header]
+    if names not in (["scorer", "bodyparts", "coords"], list(_LEVELS)):
         raise FormatError(
             f"{path}: is no DeepLabCut csv; its first lines must begin with scorer, [individuals,] bodyparts, coords"
         )
@@ -204,9 +199,6 @@ def _not_a_video(path: Path) -> str:
     return f"{path}: rows are named by text, not numbered by frame; predictions of a video are needed, not of images"
 
 
-# h5
-
-
 class _PlainUnpickler(pickle.Unpickler):
     """Decodes lists, tuples, dicts, texts and numbers. Whatever else a pickle can do goes through find_class."""
 
@@ -217,19 +209,19 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"persistent {pid!r} is refused")
 
 
-def _read_h5(path: Path) -> tuple[list[Column], NDArray[Any], FloatArray]:
+def _read_h5(path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
     with opened_h5(path) as file:
         groups = {name: item for name, item in file.items() if item is not None and "pandas_type" in item.attrs}
         if not groups:
             inside = ", ".join(sorted(file)[:5]) or "nothing"
             raise FormatError(f"{path}: holds no DeepLabCut table (it holds {inside})")
-        for key in (KEY, "tracks"):
+        for key in (_KEY, "tracks"):
             if key in groups:
                 group = groups[key]
                 break
         else:
             if len(groups) > 1:
-                raise FormatError(f"{path}: holds several tables ({', '.join(groups)}); {KEY} is needed")
+                raise FormatError(f"{path}: holds several tables ({', '.join(groups)}); {_KEY} is needed")
             group = next(iter(groups.values()))
         columns, numbers, values = _read_table(group, path) if "table" in group else _read_fixed(group, path)
     names = {len(column) for column in columns}
@@ -238,14 +230,14 @@ def _read_h5(path: Path) -> tuple[list[Column], NDArray[Any], FloatArray]:
     return columns, numbers, values
 
 
-def _read_table(group: Any, path: Path) -> tuple[list[Column], NDArray[Any], FloatArray]:
+def _read_table(group: Any, path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
     table = group["table"]
     rows = read_array(table, path)
     fields = rows.dtype.names or ()
     blocks = [name for name in fields if name.startswith("values_block_")]
     if "index" not in fields or not blocks:
         raise FormatError(_not_a_video(path) if blocks else f"{path}: holds no DeepLabCut table")
-    columns: list[Column] = []
+    columns: list[_Column] = []
     values = []
     for block in blocks:
         names = _unpickled(table.attrs.get(f"{block}_kind"), path)
@@ -257,8 +249,8 @@ def _read_table(group: Any, path: Path) -> tuple[list[Column], NDArray[Any], Flo
     return columns, _frame_numbers(rows["index"], path), np.concatenate(values, axis=1)
 
 
-def _read_fixed(group: Any, path: Path) -> tuple[list[Column], NDArray[Any], FloatArray]:
-    columns: list[Column] = []
+def _read_fixed(group: Any, path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
+    columns: list[_Column] = []
     values = []
     for block in range(int(group.attrs.get("nblocks", 0))):
         part = _oriented(group[f"block{block}_values"], path)
@@ -275,8 +267,8 @@ def _read_fixed(group: Any, path: Path) -> tuple[list[Column], NDArray[Any], Flo
     return columns, numbers, np.concatenate(values, axis=1)
 
 
-def _fixed_columns(group: Any, prefix: str, path: Path) -> list[Column]:
-    # A MultiIndex: per level its distinct names, and per column the position of its name among them.
+def _fixed_columns(group: Any, prefix: str, path: Path) -> list[_Column]:
+    """Read the names of a MultiIndex: per level the distinct ones, and per column the position of its name there."""
     levels = []
     encoding = _text(group.attrs.get("encoding", b"UTF-8")) or "utf-8"
     for i in range(int(group.attrs.get(f"{prefix}_nlevels", 0))):
@@ -305,9 +297,12 @@ def _frame_numbers(index: NDArray[Any], path: Path) -> NDArray[Any]:
     return index
 
 
-def _unpickled(attribute: Any, path: Path) -> list[Column]:
-    # PyTables stores lists as pickles. Column names are tuples of text, so that a decoder that knows no classes and
-    # calls no functions is enough, and a hostile file gets no further.
+def _unpickled(attribute: Any, path: Path) -> list[_Column]:
+    """Decode the names of columns, which PyTables stores as a pickle.
+
+    They are tuples of text, so that a decoder that knows no classes and calls no functions is enough, and a hostile
+    file gets no further.
+    """
     if isinstance(attribute, str):
         attribute = attribute.encode()
     try:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pose3d.errors import FormatError, Pose3DError
+from pose3d.errors import DataError, FormatError, Pose3DError
 
-__all__ = ["atomic_path", "require_file", "require_folder", "write_text"]
+__all__ = ["atomic_path", "require_file", "require_folder", "require_suffix", "write_text"]
 
 
 def require_file(path: str | Path, what: str = "file") -> Path:
@@ -19,12 +19,12 @@ def require_file(path: str | Path, what: str = "file") -> Path:
         If it is absent, a folder, empty or unreadable.
     """
     path = Path(path)
-    if path.is_dir():
-        raise FormatError(f"{path}: is a folder, a {what} is needed")
-    if not path.exists():
-        hint = "" if path.parent.exists() else f" (the folder {path.parent} does not exist either)"
-        raise FormatError(f"{path}: no such {what}{hint}")
     try:
+        if path.is_dir():
+            raise FormatError(f"{path}: is a folder, no {what}")
+        if not path.exists():
+            hint = "" if path.parent.exists() else f" (the folder {path.parent} does not exist either)"
+            raise FormatError(f"{path}: no such {what}{hint}")
         with path.open("rb") as stream:
             empty = not stream.read(1)
     except OSError as error:
@@ -48,6 +48,18 @@ def require_folder(path: str | Path, what: str = "folder") -> Path:
     return path
 
 
+def require_suffix(path: str | Path, suffix: str) -> None:
+    """Refuse to write one format into a file that is named as another.
+
+    Raises
+    ------
+    DataError
+        If `path` does not end in `suffix`, in capitals or not.
+    """
+    if Path(path).suffix.lower() != suffix:
+        raise DataError(f"{path}: a {suffix} file is written here; name one that ends so")
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a path to write to, and move it to `path` in one step when the block ends well.
@@ -61,7 +73,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         If the folder cannot be made or written to.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    # Cut, since a name that only just fits would not with more in it.
+    temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():

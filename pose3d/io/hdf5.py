@@ -15,7 +15,7 @@ from pose3d.io.files import require_file
 __all__ = ["opened_h5", "read_array", "read_names"]
 
 # A few bytes of a hostile file can promise a dataset of any size.
-MOST_BYTES = 2**33
+_MOST_BYTES = 2**33
 
 
 @contextmanager
@@ -48,13 +48,20 @@ def read_array(dataset: Any, path: Path) -> NDArray[Any]:
     """
     if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
         raise FormatError(f"{path}: {getattr(dataset, 'name', 'a part')} is no table of values")
-    if dataset.size * max(dataset.dtype.itemsize, 1) > MOST_BYTES:
+    if dataset.size * max(dataset.dtype.itemsize, 1) > _MOST_BYTES:
         raise FormatError(f"{path}: {dataset.name} claims {dataset.size:,} values, too many to be true")
     return np.asarray(dataset[()])
 
 
 def read_names(dataset: Any, path: Path, *, encoding: str = "utf-8") -> tuple[str, ...]:
     """Read a list of texts.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    path : Path
+        For messages.
+    encoding : str
 
     Raises
     ------

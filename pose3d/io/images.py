@@ -1,6 +1,5 @@
 """What every source of frames offers, and the simplest one: a folder of images."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
@@ -14,23 +13,12 @@ from numpy.typing import NDArray
 from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_file, require_folder
+from pose3d.io.names import IMAGE_SUFFIXES, natural_key
 
-__all__ = ["IMAGE_SUFFIXES", "FrameSource", "Frames", "Image", "ImageFolder", "natural_key"]
+__all__ = ["FrameSource", "Frames", "Image", "ImageFolder"]
 
 Image: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = Generator[tuple[int, Image], None, None]
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts ``cam_2`` before ``cam_10``.
-
-    >>> sorted(["cam_10", "cam_2"], key=natural_key)
-    ['cam_2', 'cam_10']
-    """
-    pieces = re.split(r"([0-9]+)", name)
-    return tuple((1, int(piece), piece) if i % 2 else (0, 0, piece.casefold()) for i, piece in enumerate(pieces))
 
 
 class FrameSource(ABC):

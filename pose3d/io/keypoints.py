@@ -1,5 +1,6 @@
 """2D keypoints of several cameras brought together by name and by frame number, whatever wrote them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,17 +9,15 @@ import numpy as np
 
 from pose3d.data.keypoints import Keypoints2D, Keypoints3D
 from pose3d.data.skeleton import Skeleton
-from pose3d.errors import DataError, FormatError
+from pose3d.errors import ConfigError, DataError, FormatError
 from pose3d.io.dlc import read_dlc, write_dlc
 from pose3d.io.files import require_file
 from pose3d.io.hdf5 import opened_h5
-from pose3d.io.images import natural_key
+from pose3d.io.names import KEYPOINT_SUFFIXES, fits_file_name, natural_key
 from pose3d.io.openpose import is_openpose, read_openpose
 from pose3d.io.sleap import is_sleap, read_sleap
 
 __all__ = ["load_keypoints", "save_keypoints"]
-
-SUFFIXES = (".h5", ".csv")
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,8 @@ def load_keypoints(
     ------
     FormatError
         If a file is missing, damaged, or of none of these formats.
+    ConfigError
+        If `fps` is no frame rate.
     DataError
         If the views do not fit one another: keypoints or individuals differ in name, frames differ in number and
         neither `offsets` nor `truncate` is given, or a view has no keypoint at all.
@@ -87,7 +88,7 @@ def load_keypoints(
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> from pose3d.data import Keypoints2D
+    >>> from pose3d import Keypoints2D, load_keypoints, save_keypoints
     >>> points = Keypoints2D(np.ones((5, 2, 1, 1, 2)), np.ones((5, 2, 1, 1)), ("left", "right"), ("m1",), ("nose",))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_keypoints(points, folder)
@@ -99,6 +100,8 @@ def load_keypoints(
     if not files:
         raise DataError("no keypoint files are given; name at least one as NAME=PATH")
     strangers = [name for name in offsets if name not in files]
+    if fps is not None and not 0 < fps < math.inf:
+        raise ConfigError(f"fps: {fps:g} is no frame rate; give a positive number")
     if strangers:
         raise DataError(f'an offset is given for camera "{strangers[0]}"; there are {", ".join(files)}')
 
@@ -106,7 +109,6 @@ def load_keypoints(
     for view in views:
         if not np.isfinite(view.keypoints.xy).any():
             raise DataError(f"{view.path}: view {view.camera} has no keypoint in any frame; leave it out")
-    _check_rates(views)
     views = _with_same_individuals(_with_same_keypoints(views))
     first, last = _common_instants(views, cut=truncate or any(offsets.values()))
     parts = [view.keypoints for view in views]
@@ -117,7 +119,7 @@ def load_keypoints(
         tuple(files),
         parts[0].individuals,
         parts[0].keypoints,
-        fps=fps or next((part.fps for part in parts if part.fps), None),
+        fps=fps,
         start=first,
     )
     for i, view in enumerate(views):
@@ -139,22 +141,37 @@ def save_keypoints(keypoints: Keypoints2D | Keypoints3D, path: str | Path) -> No
     Raises
     ------
     DataError
-        If several cameras are to go into one file, or a camera's name cannot be a file's.
+        If several cameras are to go into one file, a camera's name cannot be a file's, or 3D keypoints are to go into
+        a file that is no .csv.
     Pose3DError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from pose3d import Keypoints2D, load_keypoints, save_keypoints
+    >>> points = Keypoints2D(np.ones((5, 2, 1, 1, 2)), np.ones((5, 2, 1, 1)), ("left", "right"), ("m1",), ("nose",))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_keypoints(points, folder)
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ...     load_keypoints(folder)
+    ['left.h5', 'right.h5']
+    Keypoints2D(5 frames, 2 cameras, 1 individual, 1 keypoint, 0.0 % missing)
     """
     path = Path(path)
     if isinstance(keypoints, Keypoints3D):
         from pose3d.io.anipose_csv import write_pose3d
 
         write_pose3d(keypoints, path)
-    elif path.suffix.lower() in SUFFIXES:
+    elif path.suffix.lower() in KEYPOINT_SUFFIXES:
         if len(keypoints.cameras) != 1:
             raise DataError(f"{path}: one file holds one camera, there are {len(keypoints.cameras)}; give a folder")
         write_dlc(keypoints, path)
     else:
         for name in keypoints.cameras:
-            if not name or name.startswith(".") or set(name) & set('/\\:*?"<>|'):
+            if name.startswith(".") or not fits_file_name(name):
                 raise DataError(f'camera "{name}" cannot be the name of a file; rename it')
         for name in keypoints.cameras:
             write_dlc(keypoints.select([name]), path / f"{name}.h5")
@@ -163,10 +180,10 @@ def save_keypoints(keypoints: Keypoints2D | Keypoints3D, path: str | Path) -> No
 def _camera_files(path: Path) -> dict[str, Path]:
     if not path.is_dir() or is_openpose(path):
         return {path.stem: path}
-    found = {item.stem: item for item in path.iterdir() if item.suffix.lower() in SUFFIXES and item.name[0] != "."}
+    items = [item for item in path.iterdir() if not item.name.startswith(".")]
+    found = {item.stem: item for item in items if item.suffix.lower() in KEYPOINT_SUFFIXES}
     if not found:
-        folders = (item for item in path.iterdir() if item.is_dir() and item.name[0] != ".")
-        found = {item.name.removesuffix("_json"): item for item in folders if is_openpose(item)}
+        found = {item.name.removesuffix("_json"): item for item in items if item.is_dir() and is_openpose(item)}
     if not found:
         raise FormatError(f"{path}: holds no keypoint files (.h5, .csv, or folders of json)")
     return {name: found[name] for name in sorted(found, key=natural_key)}
@@ -193,14 +210,6 @@ def _read_view(path: Path, camera: str, skeleton: Skeleton | None, offset: int) 
     if head.lstrip().startswith((b"{", b"[")):
         raise FormatError(f"{path}: is one json; give the folder with one json for each frame")
     return _View(path, camera, read_dlc(path, camera=camera), True, offset)
-
-
-def _check_rates(views: list[_View]) -> None:
-    known = [(view, view.keypoints.fps) for view in views if view.keypoints.fps]
-    for view, fps in known[1:]:
-        first, expected = known[0]
-        if expected and fps and abs(fps / expected - 1) > 1e-3:
-            raise DataError(f"{view.path}: has {fps:g} fps, view {first.camera} has {expected:g}; resample one")
 
 
 def _with_same_keypoints(views: list[_View]) -> list[_View]:

@@ -19,8 +19,8 @@ from pose3d.io.rows import known_scores, placed_by_frame
 __all__ = ["is_openpose", "read_openpose", "skeletons_of", "write_openpose"]
 
 # A frame of a crowd is some 100 kB.
-MOST_BYTES = 50_000_000
-LAST_INTEGER = re.compile(r"([0-9]+)[^0-9]*$")
+_MOST_BYTES = 50_000_000
+_LAST_INTEGER = re.compile(r"([0-9]+)[^0-9]*$")
 
 
 def is_openpose(folder: Path) -> bool:
@@ -136,7 +136,7 @@ def _person(values: list[float]) -> dict[str, Any]:
 
 
 def _without_tail(frame: list[list[float]]) -> list[list[float]]:
-    # Absent people are left out at the end of the list only: elsewhere the others would change places.
+    """Leave absent people out at the end of the list only: elsewhere the others would change places."""
     last = max((i for i, person in enumerate(frame) if any(person)), default=-1)
     return frame[: last + 1]
 
@@ -146,7 +146,7 @@ def _is_frame(path: Path) -> bool:
 
 
 def _frame_number(file: Path) -> int:
-    found = LAST_INTEGER.search(file.stem)
+    found = _LAST_INTEGER.search(file.stem)
     if found is None:
         raise FormatError(f"{file}: the name holds no frame number")
     if len(found[1]) > 18:
@@ -155,9 +155,9 @@ def _frame_number(file: Path) -> int:
 
 
 def _people(file: Path) -> list[list[float]]:
-    # The flat lists of x, y, score of everyone in one frame; an empty list for someone without keypoints.
+    """Read x, y, score of everyone in one frame as flat lists; an empty list for someone without keypoints."""
     try:
-        if file.stat().st_size > MOST_BYTES:
+        if file.stat().st_size > _MOST_BYTES:
             raise FormatError(f"{file}: is {file.stat().st_size / 1e6:.0f} MB, too large for a frame")
         content = json.loads(file.read_bytes())
         # Pose2Sim leaves {} for someone whom it could not find again.

@@ -13,7 +13,7 @@ import numpy as np
 
 from pose3d.data import Camera, Rig
 from pose3d.errors import DataError
-from pose3d.io.calibration_toml import dump_toml, read_tables, rig_from_tables, split_sections
+from pose3d.io.calibration_toml import FROM_METRES, dump_toml, read_tables, rig_from_tables, split_sections
 from pose3d.io.files import write_text
 from pose3d.log import logger
 
@@ -105,7 +105,7 @@ def pose2sim_rig_from_tables(tables: Mapping[str, Any], path: str | Path) -> Rig
     FormatError
         See :func:`read_pose2sim_calibration`.
     """
-    metadata = {"format": "pose2sim", "converted": "m to mm"}
+    metadata = {"format": "pose2sim", **FROM_METRES}
     rig = rig_from_tables(tables, path, mm_per_unit=_MM_PER_M, metadata=metadata)
     logger.info("%s: in metres, as Pose2Sim writes it; converted to mm", path)
     return rig

@@ -49,13 +49,13 @@ def load_rig(path: str | Path) -> Rig:
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from pose3d.data import Camera, Rig
+    >>> from pose3d import Camera, Rig, load_rig, save_rig
     >>> matrix = [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
     >>> rig = Rig((Camera("left", (1280, 720), matrix, np.zeros(5), np.zeros(3), [0, 0, 2000]),))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_rig(rig, Path(folder) / "calibration.toml")
     ...     load_rig(Path(folder) / "calibration.toml")
-    Rig(1 cameras: left)
+    Rig(1 camera: left)
     """
     path = require_file(path, "calibration")
     with path.open("rb") as stream:

@@ -12,7 +12,7 @@ from pose3d.geometry.arrays import FloatArray
 __all__ = ["known_scores", "placed_by_frame", "unique_names"]
 
 # A wrong frame number must not ask for more memory than the machine has.
-MOST_VALUES = 100_000_000
+_MOST_VALUES = 100_000_000
 
 
 def known_scores(xy: FloatArray, score: FloatArray) -> FloatArray:
@@ -26,6 +26,11 @@ def known_scores(xy: FloatArray, score: FloatArray) -> FloatArray:
     xy : (..., 2) array, px
     score : (...) array
         NaN where unknown.
+
+    Returns
+    -------
+    (...) array
+        NaN where the point is absent.
     """
     present = np.isfinite(xy).all(-1)
     clipped = np.clip(np.where(np.isfinite(score), score, 1.0), 0.0, 1.0)
@@ -39,7 +44,7 @@ def placed_by_frame(values: FloatArray, numbers: ArrayLike, path: Path) -> tuple
     ----------
     values : (n_rows, ...) array
     numbers : (n_rows,) array
-        Frame number of each row, in any order.
+        Frame number of each row, in any order; negative ones lie before a recording's frame 0.
     path : Path
         For messages.
 
@@ -53,15 +58,13 @@ def placed_by_frame(values: FloatArray, numbers: ArrayLike, path: Path) -> tuple
     Raises
     ------
     FormatError
-        If numbers are not whole, negative, given twice, or absurdly far apart.
+        If numbers are not whole, given twice, or absurdly far apart.
     """
     exact = np.asarray(numbers, dtype=np.float64)
     if len(exact) == 0:
         raise FormatError(f"{path}: holds no frames")
-    if not (np.isfinite(exact).all() and (exact == np.round(exact)).all() and (exact >= 0).all()):
-        raise FormatError(f"{path}: frame numbers must be whole numbers from 0 on")
-    if exact.max() > 2**53:
-        raise FormatError(f"{path}: frame number {exact.max():.0f} is too large")
+    if not (np.isfinite(exact).all() and (exact == np.round(exact)).all() and (np.abs(exact) < 2**53).all()):
+        raise FormatError(f"{path}: frame numbers must be whole numbers, one for each row; is the file cut short?")
     index = exact.astype(np.int64)
     start, end = int(index.min()), int(index.max())
     ordered = np.sort(index)
@@ -71,8 +74,8 @@ def placed_by_frame(values: FloatArray, numbers: ArrayLike, path: Path) -> tuple
     n_frames = end - start + 1
     if n_frames == len(index) and index[0] == start and (np.diff(index) == 1).all():
         return values, start
-    if n_frames > 100 * len(index) and n_frames * values[0].size > MOST_VALUES:
-        raise FormatError(f"{path}: {len(index)} frames are numbered {start} to {end}; the numbers look wrong")
+    if n_frames > 100 * len(index) and n_frames * values[0].size > _MOST_VALUES:
+        raise FormatError(f"{path}: frames run from {start} to {end} in {len(index)} rows; the numbers look wrong")
     placed = np.full((n_frames, *values.shape[1:]), np.nan)
     placed[index - start] = values
     return placed, start
@@ -80,6 +83,14 @@ def placed_by_frame(values: FloatArray, numbers: ArrayLike, path: Path) -> tuple
 
 def unique_names(names: Sequence[str], what: str, path: Path) -> tuple[str, ...]:
     """Return `names`, each of which must be given and differ from the others.
+
+    Parameters
+    ----------
+    names : sequence of str
+    what : str
+        What they name, for messages.
+    path : Path
+        For messages.
 
     Raises
     ------

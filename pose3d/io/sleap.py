@@ -18,14 +18,14 @@ from pose3d.io.rows import known_scores, unique_names
 __all__ = ["is_sleap", "read_sleap", "write_sleap"]
 
 # How SLEAP itself orders axes, so that MATLAB sees them the other way round.
-AXES = {
+_AXES = {
     "tracks": ("track", "xy", "node", "frame"),
     "point_scores": ("track", "node", "frame"),
     "track_occupancy": ("frame", "track"),
     "instance_scores": ("track", "frame"),
     "tracking_scores": ("track", "frame"),
 }
-STANDARD_AXES = {"tracks": ("frame", "track", "node", "xy"), "point_scores": ("frame", "track", "node")}
+_STANDARD_AXES = {"tracks": ("frame", "track", "node", "xy"), "point_scores": ("frame", "track", "node")}
 
 
 def is_sleap(file: Any) -> bool:
@@ -61,12 +61,12 @@ def read_sleap(path: str | Path, *, camera: str) -> Keypoints2D:
         nodes = unique_names(read_names(file["node_names"], path), "keypoint", path)
         tracks = read_names(file["track_names"], path) if "track_names" in file else ()
         axes = _axes(file["tracks"], "tracks", path, standard=_looks_standard(file["tracks"], nodes, tracks))
-        xy = _ordered(file["tracks"], axes, STANDARD_AXES["tracks"], path)
+        xy = _ordered(file["tracks"], axes, _STANDARD_AXES["tracks"], path)
         n_frames, n_tracks = xy.shape[:2]
         score = np.full(xy.shape[:-1], np.nan)
         if "point_scores" in file:
-            axes = _axes(file["point_scores"], "point_scores", path, standard=axes == STANDARD_AXES["tracks"])
-            score = _ordered(file["point_scores"], axes, STANDARD_AXES["point_scores"], path)
+            axes = _axes(file["point_scores"], "point_scores", path, standard=axes == _STANDARD_AXES["tracks"])
+            score = _ordered(file["point_scores"], axes, _STANDARD_AXES["point_scores"], path)
     if xy.shape[2:] != (len(nodes), 2) or score.shape != xy.shape[:-1]:
         raise FormatError(f"{path}: tracks {xy.shape}, scores {score.shape} and {len(nodes)} nodes do not fit")
     if n_frames == 0 or n_tracks == 0:
@@ -116,7 +116,7 @@ def write_sleap(keypoints: Keypoints2D, path: str | Path) -> None:
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for name, array in values.items():
             dataset = file.create_dataset(name, data=array, compression="gzip", track_times=False)
-            dataset.attrs["dims"] = json.dumps(AXES[name])
+            dataset.attrs["dims"] = json.dumps(_AXES[name])
         file["node_names"] = np.array([name.encode() for name in keypoints.keypoints])
         file["track_names"] = np.array([name.encode() for name in keypoints.individuals])
         file["edge_names"] = np.zeros((0, 2), "S1")
@@ -129,28 +129,30 @@ def write_sleap(keypoints: Keypoints2D, path: str | Path) -> None:
 
 
 def _looks_standard(dataset: Any, nodes: tuple[str, ...], tracks: tuple[str, ...]) -> bool:
-    # Nearly all files are in SLEAP's own order, but sleap-io can write another: (frame, track, node, xy).
+    """Tell a file in the order (frame, track, node, xy), which sleap-io can write, from one in SLEAP's own."""
     shape: tuple[int, ...] = tuple(dataset.shape or ())
     sleaps = shape[1:3] == (2, len(nodes)) and (not tracks or shape[0] == len(tracks))
     return len(shape) == 4 and not sleaps and shape[2:] == (len(nodes), 2)
 
 
 def _axes(dataset: Any, name: str, path: Path, *, standard: bool) -> tuple[str, ...]:
-    # Newer files name their axes.
+    """Return the order of a dataset's axes: newer files name it, `standard` decides for older ones."""
     words = dataset.attrs.get("dims")
     if not isinstance(words, bytes | str):
-        return STANDARD_AXES[name] if standard else AXES[name]
+        return _STANDARD_AXES[name] if standard else _AXES[name]
     try:
         axes = tuple(str(word) for word in json.loads(words))
     except (ValueError, TypeError) as error:
         raise FormatError(f"{path}: the axes of {name} are damaged") from error
-    if sorted(axes) != sorted(AXES[name]):
-        raise FormatError(f"{path}: the axes of {name} are {axes}, not {AXES[name]}")
+    if sorted(axes) != sorted(_AXES[name]):
+        raise FormatError(f"{path}: the axes of {name} are {axes}, not {_AXES[name]}")
     return axes
 
 
 def _ordered(dataset: Any, axes: tuple[str, ...], wanted: tuple[str, ...], path: Path) -> FloatArray:
     array = read_array(dataset, path)
-    if array.ndim != len(axes) or array.dtype.kind not in "fiu":
+    if array.dtype.kind not in "fiu":
+        raise FormatError(f"{path}: {dataset.name} holds {array.dtype} where real numbers are needed")
+    if array.ndim != len(axes):
         raise FormatError(f"{path}: {dataset.name} has {array.ndim} axes; {len(axes)} ({', '.join(axes)}) are needed")
     return array.transpose([axes.index(axis) for axis in wanted]).astype(np.float64)

@@ -1,31 +1,24 @@
 """Tables with a row for each frame: what the csv files of anipose and TRC share."""
 
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pose3d.errors import DataError, FormatError
-from pose3d.geometry.arrays import FloatArray, IntArray
+from pose3d.io.names import fits_file_name
 
 __all__ = [
-    "SINGLE_INDIVIDUAL",
     "individual_paths",
     "name_columns",
     "read_csv_exactly",
     "read_table",
     "require_numbers",
-    "spread_frames",
     "table_of",
 ]
-
-SINGLE_INDIVIDUAL = "individual_0"
-"""Name of the individual of a file that does not say one."""
 
 # pandas 3.1 parses every float exactly and warns of the argument that asks for it; before, the last digit may be lost
 _OLD_PANDAS = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
@@ -88,16 +81,15 @@ def name_columns(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
 
 
 def table_of(values: NDArray[Any], names: Sequence[str], suffixes: Sequence[str]) -> pd.DataFrame:
-    """Lay (n_frames, n_names, n_suffixes) out as columns ``<name>_<suffix>``."""
+    """Lay values out as a table with columns ``<name>_<suffix>``.
+
+    Parameters
+    ----------
+    values : (n_frames, n_names, n_suffixes) array
+    names, suffixes : sequence of str
+    """
     columns = name_columns(names, suffixes)
     return pd.DataFrame(values.reshape(len(values), len(columns)), columns=columns)
-
-
-def spread_frames(values: FloatArray, index: IntArray) -> FloatArray:
-    """Put rows at their frame index; frames without a row are NaN."""
-    out = np.full((int(index.max(initial=-1)) + 1, *values.shape[1:]), np.nan)
-    out[index] = values
-    return out
 
 
 def individual_paths(path: str | Path, individuals: tuple[str, ...]) -> tuple[Path, ...]:
@@ -112,7 +104,7 @@ def individual_paths(path: str | Path, individuals: tuple[str, ...]) -> tuple[Pa
     if len(individuals) == 1:
         return (path,)
     for name in individuals:
-        if not re.fullmatch(r'[^<>:"/\\|?*\x00-\x1f]+', name):
+        if not fits_file_name(name):
             raise DataError(f"{path}: individual {name!r} gets a file of its own and cannot name it; rename it")
     if len({name.casefold() for name in individuals}) < len(individuals) or not individuals:
         raise DataError(f"{path}: individuals {', '.join(individuals)} need names that differ, case aside; rename them")

@@ -21,8 +21,10 @@ import pandas as pd
 from pose3d.data import Keypoints3D, Status
 from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import require_file, write_text
-from pose3d.io.tables import SINGLE_INDIVIDUAL, individual_paths, read_csv_exactly, spread_frames
+from pose3d.io.files import require_file, require_suffix, write_text
+from pose3d.io.names import SINGLE_INDIVIDUAL
+from pose3d.io.rows import placed_by_frame
+from pose3d.io.tables import individual_paths, read_csv_exactly
 from pose3d.log import logger
 
 __all__ = ["read_trc", "write_trc"]
@@ -65,8 +67,11 @@ def write_trc(
     Raises
     ------
     DataError
-        If the frame rate is unknown, or two names are the same without white space.
+        If the frame rate is unknown, two names are the same without white space, or `path` is not named as a trc.
+    ValueError
+        If `unit` or `up` is another.
     """
+    require_suffix(path, ".trc")
     fps = points.fps if fps is None else fps
     if fps is None:
         raise DataError(f"{path}: a TRC needs the frame rate, which the points do not have; give --fps")
@@ -145,14 +150,14 @@ def read_trc(path: str | Path, *, up: Literal["y", "z"] = "y") -> Keypoints3D:
     number, time = table[:, 0], table[:, 1]
     if not (np.isfinite(table[:, :2]).all() and (number == np.round(number)).all() and (np.diff(number) > 0).all()):
         raise FormatError(f"{path}: frame numbers must be whole and rise from line to line, times must be numbers")
-    if np.ptp(number) > 1_000_000 + 100 * len(number) or np.abs(time[0] * fps) > 2**31:
-        raise FormatError(f"{path}: frames run from {number[0]:g} to {number[-1]:g} in {len(number)} lines")
+    if not np.abs(time[0] * fps) < 2**31:
+        raise FormatError(f"{path}: its first time is {time[0]:g} s; correct the file")
     xyz = np.full((len(table), 3 * len(names)), np.nan)
     xyz[:, : table.shape[1] - 2] = table[:, 2 : 2 + 3 * len(names)]
     xyz = xyz.reshape(len(table), 1, len(names), 3) * mm_per_unit
     if up == "y":
         xyz = np.stack([xyz[..., 0], -xyz[..., 2], xyz[..., 1]], axis=-1)
-    xyz = spread_frames(xyz, (number - number[0]).astype(np.int64))
+    xyz, _ = placed_by_frame(xyz, number, path)
     unknown = np.full(xyz.shape[:-1], np.nan)
     try:
         return Keypoints3D(

@@ -23,7 +23,7 @@ import pandas as pd
 
 from pose3d.data import Status
 from pose3d.errors import FormatError
-from pose3d.io.files import require_file, write_text
+from pose3d.io.files import atomic_path, require_file, require_suffix
 from pose3d.io.tables import read_table, require_numbers
 from pose3d.log import logger
 
@@ -65,15 +65,24 @@ def write_with_side(
     individual : str
     timing : (float or None, int)
         Frame rate and index of the first frame.
+
+    Raises
+    ------
+    DataError
+        If `path` is not named as a csv.
     """
+    require_suffix(path, ".csv")
     fps, start = timing
     frames = np.arange(start, start + len(table))
     text = pd.concat([table, pd.DataFrame({"fnum": frames})], axis=1).to_csv(index=False, lineterminator="\n")
     facts = {"fps": fps, "start": start, "individual": individual, "sha256": _digest(text.encode())}
     time = pd.DataFrame({"frame": frames, "time_s": frames / (fps or np.nan)})
     rows = pd.concat([time, *side], axis=1).to_csv(index=False, lineterminator="\n")
-    write_text(path, text)
-    write_text(uncertainty_path(path), _MARK + json.dumps(facts, ensure_ascii=False) + "\n" + rows)
+    # Both or neither: a csv whose old side file stayed would have lost its frame rate.
+    with atomic_path(path) as main, atomic_path(uncertainty_path(path)) as beside:
+        main.write_text(text, encoding="utf-8", newline="\n")
+        head = _MARK + json.dumps(facts, ensure_ascii=False)
+        beside.write_text(f"{head}\n{rows}", encoding="utf-8", newline="\n")
 
 
 def read_side(

@@ -13,16 +13,17 @@ import numpy as np
 from pose3d.errors import VideoError
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.io.files import atomic_path, require_file
-from pose3d.io.images import IMAGE_SUFFIXES, Frames, FrameSource, Image, ImageFolder
+from pose3d.io.images import Frames, FrameSource, Image, ImageFolder
+from pose3d.io.names import IMAGE_SUFFIXES
 from pose3d.log import logger
 
 __all__ = ["FrameSource", "Image", "ImageFolder", "VideoFile", "open_frames", "write_video"]
 
 # Only true containers: FFmpeg would also open a text file as a "video" of its letters, and playlists name other files.
-CONTAINERS = "mov,avi,matroska,mpegts,mpeg,asf,flv,ogg,h264,hevc,m4v,mjpeg,dv,gif,mxf"
+_CONTAINERS = "mov,avi,matroska,mpegts,mpeg,asf,flv,ogg,h264,hevc,m4v,mjpeg,dv,gif,mxf"
 
 # Decoding on costs less than a seek, which empties the decoder's threads, up to about this many frames.
-WORTH_A_SEEK = 8
+_WORTH_A_SEEK = 8
 
 
 class VideoFile(FrameSource):
@@ -57,7 +58,7 @@ class VideoFile(FrameSource):
             self.size = size if self._turns % 2 == 0 else size[::-1]
 
     def _scan(self, container: Any, stream: Any) -> None:
-        # (time, decoding time, begins a group) of every packet; -1 marks packets that make no picture of their own.
+        # (presentation time, decoding time, begins a group, makes no picture of its own) of every packet
         packets: list[tuple[int | None, int | None, bool, bool]] = []
         damaged = None
         try:
@@ -110,7 +111,7 @@ class VideoFile(FrameSource):
                     yield index, self._image(latest[1], gray)
                     continue
                 start = self._group_of(index)
-                if reader is None or index < at or start > at + WORTH_A_SEEK:
+                if reader is None or index < at or start > at + _WORTH_A_SEEK:
                     if reader is not None:
                         reader.close()
                     reader, at = self._decoded(start), start
@@ -132,7 +133,7 @@ class VideoFile(FrameSource):
                 reader.close()
 
     def _group_of(self, index: int) -> int:
-        # Index of the latest frame, not after `index`, at which decoding can begin.
+        """Return the latest frame, not after `index`, at which decoding can begin."""
         if not len(self._starts):
             return 0
         group = np.searchsorted(self._starts[:, 0], self._ticks[index], side="right") - 1
@@ -224,6 +225,8 @@ def write_video(path: str | Path, frames: Iterable[Image], *, fps: float, crf: i
     ------
     ValueError
         If there are no frames, or they differ in size.
+    VideoError
+        If no container of video has this suffix.
     Pose3DError
         If the file cannot be written.
     """
@@ -273,7 +276,7 @@ def _even_frame(image: Image, index: int, rate: Fraction) -> Any:
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
-        container = av.open(str(path), options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"})
+        container = av.open(str(path), options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError, OSError) as error:
         raise VideoError(_why_unreadable(path)) from error
     with container:
@@ -317,7 +320,10 @@ def _is_cut(container: Any, path: Path) -> bool:
 
 
 def _timing(ticks: IntArray, stream: Any) -> tuple[float, FloatArray, bool]:
-    # Of the rates that the container knows, the one that the frames' own times confirm; else their mean.
+    """Return the frame rate, the frames' times in s, and whether they are unevenly spaced.
+
+    Of the rates that the container knows, the one that the frames' own times confirm; else their mean.
+    """
     tick_s = float(stream.time_base)
     known = [float(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
     span = float(ticks[-1] - ticks[0]) * tick_s

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pose3d.data import JointAngles, Keypoints3D
+from pose3d.data.angle_syntax import AngleDefinition, parse_angle
 from pose3d.errors import ConfigError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.kinematics.definitions import axis_angle, chain_angles, cross_axis_angle, included_angle
@@ -12,8 +13,6 @@ from pose3d.kinematics.human import human_angles
 from pose3d.log import logger
 
 __all__ = ["joint_angles"]
-
-_TYPES = ("flex", "axis", "cross-axis", "chain")
 
 
 def joint_angles(points: Keypoints3D, angles: Mapping[str, Sequence[str]] | None = None) -> JointAngles:
@@ -72,7 +71,8 @@ def joint_angles(points: Keypoints3D, angles: Mapping[str, Sequence[str]] | None
     A right angle at the knee of a mouse:
 
     >>> import numpy as np
-    >>> from pose3d.data import Keypoints3D, Status
+    >>> from pose3d import Keypoints3D, joint_angles
+    >>> from pose3d.data import Status
     >>> shape = (1, 1, 3)
     >>> mouse = Keypoints3D(
     ...     [[[[0, 0, 20], [0, 0, 0], [15, 0, 0]]]], np.zeros(shape), np.full(shape, 2), np.ones(shape),
@@ -108,8 +108,7 @@ def _defined_angles(points: Mapping[str, FloatArray], angles: Mapping[str, Seque
 
 
 def _one_definition(points: Mapping[str, FloatArray], name: str, definition: Sequence[str]) -> dict[str, FloatArray]:
-    kind, words = _split(name, definition, points)
-    keypoints = [word.removesuffix("/") for word in words] if kind == "chain" else words
+    kind, keypoints, signs = _parse(name, definition, points)
     for keypoint in keypoints:
         if keypoint not in points:
             raise ConfigError(f'angle "{name}": keypoint "{keypoint}" is not in the data; it has {", ".join(points)}')
@@ -117,7 +116,7 @@ def _one_definition(points: Mapping[str, FloatArray], name: str, definition: Seq
         raise ConfigError(f'angle "{name}": a keypoint stands there twice ({", ".join(keypoints)})')
     where = [points[keypoint] for keypoint in keypoints]
     if kind == "chain":
-        parts = chain_angles(where, [-1 if word.endswith("/") else 1 for word in words])
+        parts = chain_angles(where, signs)
         return {
             f"{keypoint}_{what}": values
             for keypoint, part in zip(keypoints[:-1], parts, strict=True)
@@ -137,20 +136,11 @@ def _one_definition(points: Mapping[str, FloatArray], name: str, definition: Seq
     return {name: values}
 
 
-def _split(name: str, definition: Sequence[str], points: Mapping[str, FloatArray]) -> tuple[str, list[str]]:
-    """Return the type of a definition and what follows it."""
+def _parse(name: str, definition: Sequence[str], points: Mapping[str, FloatArray]) -> AngleDefinition:
     given: object = definition  # out of a toml file it may be anything
     if not isinstance(given, list | tuple) or not all(isinstance(word, str) for word in given):
         raise ConfigError(f'angle "{name}": must be a list of names, such as ["hip", "knee", "ankle"]')
-    words = list(definition)
-    if len(words) == 3 and (words[0] in points or words[0] not in _TYPES):
-        return "flex", words
-    if not words or words[0] not in _TYPES:
-        what = f'type "{words[0]}" is unknown' if len(words) == 4 else f"three keypoints expected, not {len(words)}"
-        raise ConfigError(f'angle "{name}": {what}; types are {", ".join(_TYPES)}')
-    kind, words = words[0], words[1:]
-    if kind == "chain" and len(words) < 3:
-        raise ConfigError(f'angle "{name}": "chain" is followed by at least three keypoints, not {len(words)}')
-    if kind != "chain" and len(words) != 3:
-        raise ConfigError(f'angle "{name}": "{kind}" is followed by three keypoints, not {len(words)}')
-    return kind, words
+    try:
+        return parse_angle(definition, known=points)
+    except ValueError as error:
+        raise ConfigError(f'angle "{name}": {error}') from error

@@ -17,17 +17,17 @@ from pose3d.log import logger
 
 __all__ = ["HUMAN_ANGLES", "HumanAngle", "human_angles"]
 
-Points = Mapping[str, FloatArray]
+_Points = Mapping[str, FloatArray]
 
 # Where a limb runs within 5 degrees along the axis about which its angle is counted, the angle is noise.
 _LEAST_SINE = float(np.sin(np.deg2rad(5.0)))
 
 
-def _middle(points: Points, joint: str) -> FloatArray:
+def _middle(points: _Points, joint: str) -> FloatArray:
     return (points[f"L{joint}"] + points[f"R{joint}"]) / 2
 
 
-def _leftwards(points: Points, joint: str) -> FloatArray:
+def _leftwards(points: _Points, joint: str) -> FloatArray:
     return points[f"L{joint}"] - points[f"R{joint}"]
 
 
@@ -40,39 +40,39 @@ def _turn(limb: FloatArray, up: FloatArray, left: FloatArray) -> FloatArray:
     return np.degrees(np.arctan2(dot(limb, x), dot(limb, z)))
 
 
-def _knee_flexion(points: Points, side: str) -> FloatArray:
+def _knee_flexion(points: _Points, side: str) -> FloatArray:
     thigh, shank = points[f"{side}Hip"] - points[f"{side}Knee"], points[f"{side}Knee"] - points[f"{side}Ankle"]
     return _turn(shank, thigh, _leftwards(points, "Hip"))
 
 
-def _trunk(points: Points) -> FloatArray:
+def _trunk(points: _Points) -> FloatArray:
     return _middle(points, "Shoulder") - _middle(points, "Hip")
 
 
-def _hip_flexion_trunk(points: Points, side: str) -> FloatArray:
+def _hip_flexion_trunk(points: _Points, side: str) -> FloatArray:
     thigh = points[f"{side}Hip"] - points[f"{side}Knee"]
     return -_turn(thigh, _trunk(points), _leftwards(points, "Hip"))
 
 
-def _hip_adduction(points: Points, side: str) -> FloatArray:
+def _hip_adduction(points: _Points, side: str) -> FloatArray:
     left, thigh = unit(_leftwards(points, "Hip")), unit(points[f"{side}Hip"] - points[f"{side}Knee"])
     inwards = dot(thigh, left)
     aside = np.degrees(np.arctan2(inwards, np.linalg.norm(thigh - inwards[..., None] * left, axis=-1)))
     return np.asarray(aside if side == "L" else -aside)
 
 
-def _ankle_dorsiflexion(points: Points, side: str) -> FloatArray:
+def _ankle_dorsiflexion(points: _Points, side: str) -> FloatArray:
     shank = points[f"{side}Knee"] - points[f"{side}Ankle"]
     return 90 - included_angle(shank, points[f"{side}BigToe"] - points[f"{side}Heel"])
 
 
-def _shoulder_flexion(points: Points, side: str) -> FloatArray:
+def _shoulder_flexion(points: _Points, side: str) -> FloatArray:
     upper_arm = points[f"{side}Shoulder"] - points[f"{side}Elbow"]
     flexion = -_turn(upper_arm, _trunk(points), _leftwards(points, "Shoulder"))
     return np.where(flexion < -120, flexion + 360, flexion)
 
 
-def _elbow_flexion(points: Points, side: str) -> FloatArray:
+def _elbow_flexion(points: _Points, side: str) -> FloatArray:
     upper_arm, forearm = (
         points[f"{side}{above}"] - points[f"{side}{below}"]
         for above, below in (("Shoulder", "Elbow"), ("Elbow", "Wrist"))
@@ -113,7 +113,7 @@ class HumanAngle:
     error: str | None
     keypoints: tuple[str, ...]
     both_sides: tuple[str, ...]
-    compute: Callable[[Points, str], FloatArray]
+    compute: Callable[[_Points, str], FloatArray]
 
     def needs(self, side: str) -> tuple[str, ...]:
         """Return the keypoints of the angle on the side "L" or "R"."""
@@ -191,7 +191,7 @@ HUMAN_ANGLES: tuple[HumanAngle, ...] = (
 )
 
 
-def human_angles(points: Points) -> dict[str, FloatArray]:
+def human_angles(points: _Points) -> dict[str, FloatArray]:
     """Compute the angles whose keypoints are there; those left out are logged.
 
     Parameters

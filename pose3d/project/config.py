@@ -31,8 +31,6 @@ __all__ = [
 
 CONFIG_NAME = "pose3d.toml"
 
-_ANGLE_TYPES = ("flex", "axis", "cross-axis")
-
 
 def _check_regex(pattern: str) -> str:
     try:
@@ -48,19 +46,12 @@ def _check_extensions(extensions: Sequence[str]) -> tuple[str, ...]:
     return tuple("." + extension.lower().removeprefix(".") for extension in extensions)
 
 
-def _check_angle(parts: Sequence[str]) -> tuple[str, ...]:
+def _check_angle(words: Sequence[str]) -> tuple[str, ...]:
     """Check an angle in anipose's syntax; whether the keypoints exist is found when it is computed."""
-    kind, n = (parts[0] if parts else ""), len(parts)
-    if kind in _ANGLE_TYPES:
-        if n != 4:
-            raise ValueError(f'"{kind}" is followed by three keypoints, not {n - 1}')
-    elif kind == "chain":
-        if n < 4:
-            raise ValueError(f'"chain" is followed by at least three keypoints, not {n - 1}')
-    elif n != 3:
-        kinds = ", ".join(f'"{name}"' for name in _ANGLE_TYPES)
-        raise ValueError(f'must be three keypoints, or one of {kinds} and three keypoints, or "chain" and keypoints')
-    return tuple(parts)
+    from pose3d.data.angle_syntax import parse_angle
+
+    parse_angle(words)
+    return tuple(words)
 
 
 _Names = Annotated[tuple[str, ...], Strict(False)]
@@ -107,7 +98,13 @@ class BoardSettings(_Settings):
         return self
 
     def to_board(self) -> "Board":
-        """Make the board."""
+        """Make the board.
+
+        Raises
+        ------
+        ConfigError
+            If there can be no such board.
+        """
         from pose3d.data import Board
 
         squares = self.squares
@@ -140,7 +137,13 @@ class SkeletonSettings(_Settings):
         return self
 
     def to_skeleton(self) -> "Skeleton | None":
-        """Make the skeleton, or None where the section is empty."""
+        """Make the skeleton, or None where the section is empty.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such preset, or an edge or pair names an unknown keypoint.
+        """
         from pose3d.data import Skeleton
 
         try:
@@ -292,6 +295,10 @@ def check_settings(settings: Mapping[str, Any]) -> Config:
     settings : mapping
         Sections of keys.
 
+    Returns
+    -------
+    Config
+
     Raises
     ------
     ConfigError
@@ -313,15 +320,15 @@ def check_settings(settings: Mapping[str, Any]) -> Config:
         config.to_board()
     skeleton = config.to_skeleton()
     if skeleton is not None and config.skeleton.preset is None:
-        for name, parts in config.angles.items():
-            _check_keypoints(name, parts, skeleton.keypoints)
+        for name, words in config.angles.items():
+            _check_keypoints(name, words, skeleton.keypoints)
     return config
 
 
-def _check_keypoints(name: str, parts: Sequence[str], keypoints: Sequence[str]) -> None:
-    words = parts[1:] if parts[0] in (*_ANGLE_TYPES, "chain") else parts
-    for word in words:
-        keypoint = word.removesuffix("/") if parts[0] == "chain" else word
+def _check_keypoints(name: str, words: Sequence[str], keypoints: Sequence[str]) -> None:
+    from pose3d.data.angle_syntax import parse_angle
+
+    for keypoint in parse_angle(words, known=keypoints).keypoints:
         if keypoint not in keypoints:
             near = _nearest(keypoint, keypoints)
             hint = f"; did you mean {near!r}?" if near else ""
@@ -335,6 +342,10 @@ def load_config(path: str | Path) -> Config:
     ----------
     path : path
         A TOML file, UTF-8.
+
+    Returns
+    -------
+    Config
 
     Raises
     ------

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pose3d.errors import ProjectError
+from pose3d.io.names import natural_key
 
-__all__ = ["DEFAULT_CAM_REGEX", "cam_regex_for", "match_cameras", "natural_key", "split_name", "stem_of"]
+__all__ = ["DEFAULT_CAM_REGEX", "cam_regex_for", "match_cameras", "split_name", "stem_of"]
 
 DEFAULT_CAM_REGEX = r"(?:^|[_-])((?i:cam(?:era)?[_-]?)?[^_-]+)$"
 """The part after the last ``_`` or ``-``, with ``cam`` or ``camera`` if that stands before it: ``walk_cam_2`` is trial
@@ -14,19 +15,6 @@ DEFAULT_CAM_REGEX = r"(?:^|[_-])((?i:cam(?:era)?[_-]?)?[^_-]+)$"
 
 # What programs hang behind a video's name: SLEAP, anipose, DeepLabCut (its scorer), OpenPose's and Pose2Sim's folders.
 _TAILS = re.compile(r"(?:DLC_.+|_superanimal_.+|\.analysis|\.predictions|_json)$", re.IGNORECASE)
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts names as people do: ``cam_2`` before ``cam_10``.
-
-    Examples
-    --------
-    >>> sorted(["cam_10", "Cam_3", "cam_2"], key=natural_key)
-    ['cam_2', 'Cam_3', 'cam_10']
-    """
-    parts = [part for part in re.split(r"([0-9]+)", name) if part]
-    key = [(0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part.casefold()) for part in parts]
-    return (*key, (2, 0, name))  # the name itself last: two different names never compare equal
 
 
 def cam_regex_for(cameras: Iterable[str]) -> str:

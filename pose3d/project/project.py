@@ -1,20 +1,19 @@
 """Projects, sessions and trials: the only code that builds paths."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pose3d.errors import ProjectError
+from pose3d.io.names import IMAGE_SUFFIXES, KEYPOINT_SUFFIXES, natural_key
 from pose3d.log import logger
 from pose3d.project.config import CONFIG_NAME, Config, load_config
-from pose3d.project.names import match_cameras, natural_key, split_name
+from pose3d.project.names import match_cameras, split_name
 
 __all__ = ["Project", "Session", "Trial"]
 
 _SESSION_FOLDERS = ("videos-raw", "pose-2d", "calibration")
-_POSE_SUFFIXES = (".h5", ".csv")  # in order of preference where DeepLabCut wrote both
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 
 def _absolute(path: str | Path) -> Path:
@@ -33,7 +32,7 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(entries, key=lambda path: natural_key(path.name))
 
 
-def _holds(folder: Path, suffixes: Sequence[str]) -> bool:
+def _holds(folder: Path, suffixes: Collection[str]) -> bool:
     return folder.is_dir() and any(path.suffix.lower() in suffixes for path in _entries(folder))
 
 
@@ -157,11 +156,9 @@ class Session:
     @property
     def name(self) -> str:
         """Path below the project, with ``/``; the folder's own name if it is the project."""
-        return (
-            self.folder.relative_to(self.project.folder).as_posix()
-            if self.folder != self.project.folder
-            else (self.folder.name)
-        )
+        if self.folder == self.project.folder:
+            return self.folder.name
+        return self.folder.relative_to(self.project.folder).as_posix()
 
     @property
     def config(self) -> Config:
@@ -195,7 +192,7 @@ class Session:
         clips = [
             path
             for path in _entries(self.calibration_folder)
-            if (path.is_file() and path.suffix.lower() in config.video_extensions) or _holds(path, _IMAGE_SUFFIXES)
+            if (path.is_file() and path.suffix.lower() in config.video_extensions) or _holds(path, IMAGE_SUFFIXES)
         ]
         return match_cameras(clips, config.cam_regex)
 
@@ -216,7 +213,7 @@ class Session:
         poses = [
             path
             for path in _entries(self.folder / "pose-2d")
-            if (path.is_file() and path.suffix.lower() in _POSE_SUFFIXES) or _holds(path, (".json",))
+            if (path.is_file() and path.suffix.lower() in KEYPOINT_SUFFIXES) or _holds(path, (".json",))
         ]
         poses = [path for path in poses if not (path.suffix == ".csv" and path.with_suffix(".h5") in poses)]
         by_trial = self._group(videos), self._group(poses)

@@ -173,6 +173,14 @@ def _record(table: Mapping[str, Any]) -> Record:
 def save_record(folder: Path, step: str, record: Record | None) -> None:
     """Put one step's record into a folder's state, or take it out; the other steps' records stay.
 
+    Parameters
+    ----------
+    folder : Path
+    step : str
+        Its key.
+    record : Record or None
+        None takes it out.
+
     Raises
     ------
     Pose3DError

@@ -11,7 +11,7 @@ from pose3d.errors import ConfigError, ProjectError
 from pose3d.io.files import write_text
 from pose3d.project.config import CONFIG_NAME, check_settings, load_config
 
-__all__ = ["create_project", "render_config", "write_config"]
+__all__ = ["Settings", "create_project", "render_config", "write_config"]
 
 Settings = Mapping[str, Mapping[str, Any]]
 

@@ -6,7 +6,7 @@ Symmetric 3x3 systems are kept as six rows (:data:`~pose3d.reconstruction.views.
 import numpy as np
 
 from pose3d.geometry.arrays import FloatArray
-from pose3d.reconstruction.views import PIVOTS, Fit, Lenses, Reprojection, Views, fit
+from pose3d.reconstruction.views import PIVOTS, Fit, Lenses, Reprojection, Views, apply_table, fit
 
 __all__ = ["covariances", "leverage", "linear_points", "refine", "sharpen"]
 
@@ -63,7 +63,7 @@ def linear_points(lenses: Lenses, views: Views, precision: FloatArray) -> FloatA
     """
     w = precision * np.abs(views.a11 * views.a22 - views.a12 * views.a21)
     wx, wy = w * views.x, w * views.y
-    sums = lenses.linear @ np.concatenate([w, wx, wy, wx * views.x + wy * views.y])
+    sums = apply_table(lenses.linear, np.concatenate([w, wx, wy, wx * views.x + wy * views.y]))
     with np.errstate(all="ignore"):
         return _solve(sums[:6], sums[6:])
 
@@ -73,12 +73,12 @@ def _matrix(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> Flo
     w = precision / (at.depth * at.depth)
     m11, m12, m22 = w * views.m11, w * views.m12, w * views.m22
     mu, mv = m11 * at.u + m12 * at.v, m12 * at.u + m22 * at.v
-    return np.asarray(lenses.hessian @ np.concatenate([m11, m12, m22, mu, mv, mu * at.u + mv * at.v]))
+    return apply_table(lenses.hessian, np.concatenate([m11, m12, m22, mu, mv, mu * at.u + mv * at.v]))
 
 
 def _gradient(lenses: Lenses, by_u: FloatArray, by_v: FloatArray, at: Fit) -> FloatArray:
     """Return the gradient (3, n) from the weighted derivatives by the normalised coordinates, over depth."""
-    return np.asarray(lenses.gradient @ np.concatenate([by_u, by_v, at.u * by_u + at.v * by_v]))
+    return apply_table(lenses.gradient, np.concatenate([by_u, by_v, at.u * by_u + at.v * by_v]))
 
 
 def refine(lenses: Lenses, views: Views, precision: FloatArray, points: FloatArray, at: Fit) -> FloatArray:

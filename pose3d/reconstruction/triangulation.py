@@ -9,6 +9,7 @@ from pose3d.data import Camera, Keypoints2D, Keypoints3D, Rig, Status
 from pose3d.errors import ConfigError, DataError
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.triangulation import triangulate_svd
+from pose3d.io.calibration_toml import stored_unit_mm
 from pose3d.log import Progress, logger, no_progress
 from pose3d.reconstruction.consensus import agree
 from pose3d.reconstruction.likelihood import covariances, sharpen
@@ -22,7 +23,6 @@ _CHUNK = 16384  # points at once: measured fastest from 2048 to 50,000, and memo
 _SAMPLE = 2000  # points that the noise is estimated from
 _LEAST_WEIGHT = 1e-3  # a view that passed the threshold counts, even at score 0
 _MARGIN = 0.1  # of the image's size: detections reach beyond the edge, but not far
-_METRE = 1000.0  # unit of the homogeneous system of the plain method, as in Pose2Sim
 
 
 class Triangulation(NamedTuple):
@@ -81,7 +81,9 @@ def triangulate(
     rig : Rig
         Cameras are matched by name; those without detections are not used.
     robust : bool
-        False takes all views at or above the threshold by the direct linear transform (SVD), for comparison.
+        False takes all views at or above the threshold by the direct linear transform (SVD), for comparison: in the
+        unit of the file that the rig was read from (metres of Pose2Sim and caliscope, otherwise mm), on which its
+        answer depends where views disagree, so that the numbers are those of the program whose calibration it is.
     score_threshold : float
         Views with a lower score are not used; low, as scores of different networks mean different things and views
         that are wrong disagree. A view without a score passes, at full weight.
@@ -103,8 +105,8 @@ def triangulate(
     Raises
     ------
     DataError
-        If a camera is not in the rig, if there is only one, if a camera has no detection at all, or if most
-        detections of a camera lie outside its calibrated image.
+        If a camera is not in the rig, if there is only one, if a camera has no detection at all, if most detections
+        of a camera lie outside its calibrated image, or if no detection reaches the score threshold.
     ConfigError
         If a setting is out of range.
 
@@ -183,7 +185,7 @@ def triangulate_views(
         if robust:
             chunk = _robust_chunk(lenses, pixels, part, noise_px, threshold_px)
         else:
-            chunk = _plain_chunk(lenses, pixels, part, noise_px)
+            chunk = _plain_chunk(lenses, pixels, part, noise_px, stored_unit_mm(rig))
         enough = chunk.used.sum(0) >= min_cameras
         rows = slice(done, done + len(enough))
         xyz[rows] = np.where(enough[:, None], chunk.xyz, np.nan)
@@ -207,6 +209,13 @@ def triangulate_views(
         min_cameras=min_cameras,
     )
     logger.info("triangulated %d of %d points", summary.n_reconstructed, summary.n_points)
+    if summary.n_points and not summary.n_reconstructed:
+        logger.warning(
+            "no point could be made: %d seen by too few cameras at the same time, %d whose views disagree; "
+            "check the calibration, the synchronisation and the score threshold",
+            summary.n_unseen,
+            summary.n_disagreeing,
+        )
     return Triangulation(points, keypoints.cameras, used, residual_px, summary)
 
 
@@ -259,6 +268,12 @@ def _weights(keypoints: Keypoints2D, *, score_threshold: float, weighted: bool) 
     score = np.where(np.isnan(keypoints.score), 1.0, keypoints.score)
     usable = np.isfinite(keypoints.xy[..., 0]) & (score >= score_threshold)
     weight = np.where(usable, np.maximum(score, _LEAST_WEIGHT) if weighted else 1.0, 0.0)
+    if score.size and not usable.any():
+        highest = score[np.isfinite(keypoints.xy[..., 0])].max()
+        raise DataError(
+            f"detections: none has a score of {score_threshold:g} or more (the highest is {highest:g}); "
+            "lower score_threshold"
+        )
     return weight / weight[usable].mean() if usable.any() else weight
 
 
@@ -299,11 +314,13 @@ def _robust_chunk(
     return _Chunk(points.T + lenses.origin, covariance, used & sound, residual)
 
 
-def _plain_chunk(lenses: Lenses, pixels: FloatArray, weight: FloatArray, noise_px: FloatArray) -> _Chunk:
+def _plain_chunk(
+    lenses: Lenses, pixels: FloatArray, weight: FloatArray, noise_px: FloatArray, unit_mm: float
+) -> _Chunk:
     views = views_of(lenses, pixels, weight)
     rays = np.stack([views.x.T, views.y.T], axis=-1)
     cam_from_world = np.stack([camera.cam_from_world for camera in lenses.cameras])
-    points = triangulate_svd(rays, cam_from_world, weights=views.weight.T, length=_METRE) - lenses.origin
+    points = triangulate_svd(rays, cam_from_world, weights=views.weight.T, length=unit_mm) - lenses.origin
     final = reproject(lenses, pixels, points.T)
     covariance = covariances(lenses, views, views.weight / noise_px[:, None] ** 2, points.T)
     used = views.used & np.isfinite(points).all(-1)

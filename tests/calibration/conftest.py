@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from pose3d.calibration.boards import symmetries
 
+from pose3d.calibration.boards import symmetries
 from pose3d.data import Board, BoardDetections, Camera, Rig
-from pose3d.geometry.rotations import exp_so3, log_so3
+from pose3d.demo.rig import roll_camera
+from pose3d.geometry.rotations import log_so3
 from pose3d.geometry.transforms import apply, rigid
 
 BOARD = Board("charuco", (7, 10), 60, 45, "4X4_100")
@@ -115,16 +116,6 @@ def volume_error() -> Callable[[Rig, Rig], float]:
 def rolled() -> Callable[[Rig, str], Rig]:
     def roll(rig: Rig, name: str) -> Rig:
         """Turn one camera upside down."""
-        half = rigid([0, 0, np.pi], np.zeros(3))
-        cameras = []
-        for camera in rig:
-            if camera.name == name:
-                pose = half @ camera.cam_from_world
-                camera = Camera(  # noqa: PLW2901
-                    name, camera.size, camera.matrix, camera.distortion, log_so3(pose[:3, :3]), pose[:3, 3]
-                )
-            cameras.append(camera)
-        return Rig(tuple(cameras))
+        return Rig(tuple(roll_camera(camera, 180.0) if camera.name == name else camera for camera in rig))
 
-    assert exp_so3([0, 0, np.pi])[0, 0] < 0
     return roll

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from pose3d.calibration.boards import symmetries
 
 from pose3d.calibration import calibrate_rig, detect_board
+from pose3d.calibration.boards import symmetries
 from pose3d.data import Board, Keypoints2D
 from pose3d.demo.board_session import render_board_session
 from pose3d.demo.rig import make_rig
@@ -84,7 +84,7 @@ def test_legacy_pattern_is_found_out(tmp_path, caplog):
 
 
 def test_wrong_dictionary_is_named(clips_of_charuco):
-    with pytest.raises(CalibrationError, match="try --dictionary 4X4_"):
+    with pytest.raises(CalibrationError, match="try --dictionary 4X4_50"):
         detect_board(dict(list(clips_of_charuco.videos.items())[:1]), Board("charuco", (7, 5), 120, 92, "6X6_250"))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pose3d.data import Keypoints2D
 from pose3d.io.anipose_csv import read_angles, read_pose3d
 from pose3d.io.trc import read_trc
 
@@ -27,7 +28,7 @@ def test_json_is_all_that_stdout_holds(pose3d, recording) -> None:
     assert summary["n_frames"] == 12
     assert summary["n_reconstructed"] == summary["n_points"] == 12 * 25
     assert [camera["name"] for camera in summary["cameras"]] == ["cam_1", "cam_2", "cam_3", "cam_10"]
-    assert summary["output"] == str(recording.output)
+    assert summary["outputs"] == [str(recording.output)]
 
 
 def test_people_get_lines(pose3d, recording) -> None:
@@ -49,6 +50,42 @@ def test_the_same_input_gives_the_same_bytes(pose3d, recording) -> None:
     first = recording.output.read_bytes()
     pose3d(*recording.triangulate())
     assert recording.output.read_bytes() == first
+
+
+@pytest.mark.parametrize("command", [["angles", "-o"], ["export", "--trc"]])
+def test_what_is_read_is_not_overwritten(pose3d, trial, tmp_path, command: list[str]) -> None:
+    before = trial.read_bytes()
+    outcome = pose3d(command[0], trial, command[1], tmp_path / trial.parent / "." / trial.name)
+    assert outcome.code == 2
+    assert "would be overwritten" in outcome.err
+    assert trial.read_bytes() == before
+
+
+def test_views_and_calibration_are_not_overwritten(pose3d, recording) -> None:
+    for path in (recording.calibration, recording.views["cam_2"]):
+        before = path.read_bytes()
+        assert pose3d(*recording.triangulate("-o", path)).code == 2
+        assert path.read_bytes() == before
+
+
+def test_each_individual_has_a_file_that_is_told(pose3d, recording, keypoints) -> None:
+    for name in recording.views:
+        view = keypoints.select([name])
+        both = Keypoints2D(
+            view.xy.repeat(2, axis=2), view.score.repeat(2, axis=2), (name,), ("ann", "bob"), view.keypoints, fps=100.0
+        )
+        recording.write(name, both)
+    made = pose3d(*recording.triangulate("--json")).json["outputs"]
+    assert made == [str(recording.output.with_name(f"trial_{name}.csv")) for name in ("ann", "bob")]
+    assert all(len(read_pose3d(path).individuals) == 1 for path in made)
+
+
+def test_angles_that_cannot_be_computed_name_the_file(refused, trial, tmp_path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text('[angles]\nknee = ["RHip", "RKneee", "RAnkle"]\n', encoding="utf-8")
+    line = refused("angles", trial, "--config", config, "-o", tmp_path / "angles.csv")
+    assert line.startswith(f"pose3d: error: {config}: ")
+    assert "RKneee" in line
 
 
 def test_angles_and_trc_follow(pose3d, trial, figure, tmp_path) -> None:

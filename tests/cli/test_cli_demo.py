@@ -10,6 +10,19 @@ def test_a_folder_with_other_things_is_left_alone(refused, tmp_path) -> None:
     assert "is no demo" in refused("demo", tmp_path / "mine" / "thesis.txt")
 
 
+def test_an_interrupted_demo_can_be_begun_again(pose3d, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def interrupted(folder, **_):
+        (folder / "session1").mkdir(exist_ok=True)
+        begun.append(folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pose3d.demo.make_session", interrupted)
+    assert [pose3d("demo", tmp_path / "demo").code for _ in range(2)] == [130, 130]
+    assert len(begun) == 2
+
+
 @pytest.mark.slow
 def test_the_demo_runs_and_is_near_the_truth_and_then_up_to_date(pose3d, tmp_path) -> None:
     outcome = pose3d("demo", tmp_path / "demo", "--seed", 3, "--json")

@@ -90,6 +90,8 @@ def test_a_setting_on_the_command_line_of_a_session_is_refused(pose3d, session) 
         ["triangulate", "--min-cameras", "3"],
         ["angles", "-o", "a.csv"],
         ["calibrate", "--square-mm", "3"],
+        ["calibrate", "--workers", "2"],
+        ["export", "--up", "y"],
     ):
         outcome = pose3d(command[0], session, *command[1:])
         assert outcome.code == 2

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,7 @@ def test_cameras_get_their_files_by_name_or_by_regex() -> None:
     plain = camera_files(["./dir=1/walk_cam10.h5", "walk_cam9.h5"], None)
     assert list(plain) == ["cam9", "cam10"]
     assert list(camera_files(["A-walk.h5", "B-walk.h5"], r"^([A-Z])-")) == ["A", "B"]
+    assert camera_files(["a=~/walk.h5"], None) == {"a": Path.home() / "walk.h5"}
 
 
 @pytest.fixture

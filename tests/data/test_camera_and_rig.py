@@ -114,7 +114,7 @@ def test_rig_finds_cameras_by_name_and_keeps_their_order(rig):
 def test_rig_refuses_no_camera_and_two_of_one_name():
     with pytest.raises(ValueError, match="at least one camera"):
         Rig(())
-    with pytest.raises(ValueError, match="two cameras are named a"):
+    with pytest.raises(ValueError, match="cameras named twice: a"):
         Rig((camera("a"), camera("b"), camera("a")))
 
 

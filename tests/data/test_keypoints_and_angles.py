@@ -113,7 +113,7 @@ def test_reprs_are_one_line():
     )
     assert repr(keypoints_3d(0)) == "Keypoints3D(0 frames, 2 individuals, 4 keypoints, 0.0 % missing)"
     angles = JointAngles(np.array([[[1.0, np.nan]]]), ("knee", "hip"), ("one",), fps=50)
-    assert repr(angles) == "JointAngles(1 frames at 50 fps, 2 angles, 50.0 % missing)"
+    assert repr(angles) == "JointAngles(1 frame at 50 fps, 1 individual, 2 angles, 50.0 % missing)"
     assert "0.0 % missing" in repr(replace(angles, deg=np.empty((0, 1, 2))))
 
 
@@ -139,7 +139,7 @@ def test_joint_angles_are_checked():
     for changes, message in (
         ({"deg": np.zeros((5, 2))}, "shape .any, 1, 2. expected"),
         ({"sd_deg": np.zeros((4, 1, 2))}, "sd_deg: shape"),
-        ({"names": ("knee", "knee")}, "names: one stands there twice"),
+        ({"names": ("knee", "knee")}, "angles named twice: knee"),
     ):
         with pytest.raises(ValueError, match=message):
             replace(made, **changes)

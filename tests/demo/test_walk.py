@@ -1,4 +1,4 @@
-"""The walking person: proportions, published curves, and feet that stay on the floor."""
+"""The walking person: proportions, the curves of normal gait, and feet that stay on the floor."""
 
 from functools import cache
 
@@ -66,7 +66,7 @@ def test_segments_keep_their_lengths(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_joint_angles_follow_the_published_curves(seed):
+def test_joint_angles_follow_the_curves_of_normal_gait(seed):
     _, stride, pose, frames = walk(seed)
     truth = joint_truth(pose, frames)
     assert 1000 < stride.speed < 1700  # mm/s

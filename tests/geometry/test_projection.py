@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose3d.geometry.projection import (
-    distort,
-    distort_jacobian,
-    pixels_from_normalized,
-    project,
-    project_camera_frame,
-    undistort,
-    undistort_normalized,
-)
+from pose3d.geometry.lenses import distort, distort_jacobian, distort_slopes, undistort_normalized
+from pose3d.geometry.projection import pixels_from_normalized, project, project_camera_frame, undistort
 from pose3d.geometry.rotations import exp_so3
 from pose3d.geometry.transforms import rigid
 
@@ -118,6 +111,15 @@ def test_derivative_by_a_rotation_on_the_left(seed):
         ]
         expected = by_point @ np.cross(np.eye(3)[axis], rotated)  # -by_point [R X]x e
         assert (moved[0] - moved[1]) / 2e-6 == pytest.approx(expected, rel=1e-4, abs=1e-3)
+
+
+@pytest.mark.parametrize("lens", [*LENSES, *FISHEYES])
+def test_slopes_are_the_jacobian_by_the_coordinates(lens):
+    d = np.array((FISHEYES | LENSES)[lens])
+    xy = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 2))
+    xx, across, yy = distort_slopes(xy, d, fisheye=lens in FISHEYES)
+    by_xy = distort_jacobian(xy, d, fisheye=lens in FISHEYES)[1]
+    assert np.stack([xx, across, across, yy], axis=-1).reshape(50, 2, 2) == pytest.approx(by_xy, abs=1e-13)
 
 
 @pytest.mark.parametrize("lens", LENSES)

@@ -254,7 +254,7 @@ def test_the_same_points_are_the_same_bytes(tmp_path):
         (lambda t: t.drop(columns=[c for c in t if c.endswith("_error")]), "missing"),
         (lambda t: t.assign(fnum=[0, 1, 1]), "twice"),
         (lambda t: t.assign(fnum=[0, 1, 1.5]), "whole"),
-        (lambda t: t.assign(fnum=[0, 1, 2_000_000_000]), "runs from"),
+        (lambda t: t.assign(fnum=[0, 1, 2_000_000_000]), "run from"),
         (lambda t: t.assign(fnum=[0, 1, np.nan]), "cut short"),
         (lambda t: t.assign(a_x=["1", "two", "3"]), "column a_x holds 'two'"),
         (lambda t: t.assign(M_00=[1, 2, 1]), "every row"),

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from pose3d.data import Camera, Rig
 from pose3d.errors import DataError, FormatError
-from pose3d.io.calibration_toml import natural_key, read_calibration, write_calibration
+from pose3d.io.calibration_toml import read_calibration, write_calibration
 
 GOOD = """
 [cam_0]
@@ -129,7 +129,6 @@ def test_sections_come_in_natural_order(tmp_path):
     section = GOOD[GOOD.index("size") : GOOD.index("[cam_1]")]
     text = "".join(f'[cam_{i}]\nname = "n{i}"\n{section}' for i in (10, 2, 0, 1))
     assert read_calibration(written(tmp_path, text)).names == ("n0", "n1", "n2", "n10")
-    assert sorted(["b", "a10", "a9"], key=natural_key) == ["a9", "a10", "b"]
 
 
 def test_habits_of_other_programs(tmp_path):
@@ -245,7 +244,7 @@ def test_damage_is_one_line_with_file_and_camera(tmp_path, old, new, message):
         (b"left: {}\n", "not valid toml"),
         (b"\x89PNG\r\n\x1a\n\x00\xff", "not a text file"),
         (GOOD.encode()[:120], "not valid toml"),
-        (GOOD.replace("right", "left").encode(), "two cameras are named left"),
+        (GOOD.replace("right", "left").encode(), "cameras named twice: left"),
         (b"x = " + b"[" * 100_000, "(nested too deeply|not valid toml)"),
     ],
 )

@@ -277,7 +277,7 @@ def test_line_that_names_the_index_is_passed_over(tmp_path):
 def test_other_files(tmp_path):
     refused(tmp_path / "absent.h5", "no such file")
     (tmp_path / "a.h5").write_bytes(b"\xff\xfe\x00\x81 not text")
-    refused(tmp_path / "a.h5", "neither HDF5 nor text")
+    refused(tmp_path / "a.h5", "neither HDF5 nor UTF-8 text")
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["tracks"] = np.zeros(3)
     refused(tmp_path / "b.h5", "no DeepLabCut table")
@@ -287,7 +287,7 @@ def test_other_files(tmp_path):
     buffer = io.BytesIO()
     pickle.dump({"a": 1}, buffer)
     (tmp_path / "full.pickle").write_bytes(buffer.getvalue())
-    refused(tmp_path / "full.pickle", "neither HDF5 nor text")
+    refused(tmp_path / "full.pickle", "neither HDF5 nor UTF-8 text")
 
 
 def test_an_absurd_promise_of_size_is_refused(tmp_path):

@@ -256,7 +256,7 @@ def test_openpose_without_a_skeleton(save):
         ("a.trc", b"PathFileType\t4\t(X/Y/Z)\ta.trc\n", "holds 3D points"),
         ("a.pickle", b"\x80\x04\x95\x00", "is a pickle"),
         ("a.json", json.dumps({"people": []}).encode(), "is one json; give the folder"),
-        ("a.mp4", b"\0\0\0\x20ftypisom\xff\xff", "neither HDF5 nor text"),
+        ("a.mp4", b"\0\0\0\x20ftypisom\xff\xff", "neither HDF5 nor UTF-8 text"),
         ("a.csv", b"some words\n", "is no DeepLabCut csv"),
         ("a.csv", b"", "is empty"),
         ("a.h5", b"\x89HDF\r\n\x1a\n and no more", "cut short or damaged"),

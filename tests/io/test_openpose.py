@@ -168,7 +168,7 @@ def test_names_of_files(tmp_path, files, text):
 
 
 def test_huge_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("pose3d.io.openpose.MOST_BYTES", 100)
+    monkeypatch.setattr("pose3d.io.openpose._MOST_BYTES", 100)
     put(tmp_path, "0.json", PERSON * 3)
     refused(tmp_path, "too large for a frame")
 

@@ -201,9 +201,18 @@ def test_missing_points_are_gaps_without_a_warning(make_points):
         ({"knee": ["a", "b", "x"]}, 'angle "knee": keypoint "x" is not in the data; it has a, b, c, d, e, f'),
         ({"knee": ["chain", "a", "b", "x/"]}, 'angle "knee": keypoint "x" is not in the data'),
         ({"knee": ["flexion", "a", "b", "c"]}, 'angle "knee": type "flexion" is unknown; types are flex, axis'),
-        ({"knee": ["a", "b"]}, 'angle "knee": three keypoints expected, not 2'),
-        ({"knee": []}, 'angle "knee": three keypoints expected, not 0'),
-        ({"knee": ["a", "b", "c", "d", "e"]}, 'angle "knee": three keypoints expected, not 5'),
+        (
+            {"knee": ["a", "b"]},
+            "(flex, axis, cross-axis, chain) and keypoints, not 2 names",
+        ),
+        (
+            {"knee": []},
+            "(flex, axis, cross-axis, chain) and keypoints, not 0 names",
+        ),
+        (
+            {"knee": ["a", "b", "c", "d", "e"]},
+            "(flex, axis, cross-axis, chain) and keypoints, not 5 names",
+        ),
         ({"knee": ["axis", "a", "b"]}, '"axis" is followed by three keypoints, not 2'),
         ({"knee": ["flex", "a", "b", "c", "d"]}, '"flex" is followed by three keypoints, not 4'),
         ({"leg": ["chain", "a", "b"]}, '"chain" is followed by at least three keypoints, not 2'),

@@ -126,7 +126,7 @@ def test_wrong_values_write_nothing(tmp_path):
         ("[board]\nkind = 'checkerboard'\nsquares = [2, 2]\nsquare_mm = 30", "board: a board needs at least 3 x 3"),
         ("[skeleton]\npreset = 'body52'", "skeleton.preset = 'body52': no such skeleton; did you mean 'body25'?"),
         ("[skeleton]\nkeypoints = ['a', 'b']\nedges = [['a', 'c']]", "skeleton: edge ('a', 'c')"),
-        ("[angles]\nknee = ['a', 'b']", 'angles.knee = ["a", "b"]: must be three keypoints, or one of "flex"'),
+        ("[angles]\nknee = ['a', 'b']", 'angles.knee = ["a", "b"]: must be three keypoints, or a type (flex, axis'),
         ("[angles]\nknee = ['flex', 'a', 'b']", '"flex" is followed by three keypoints, not 2'),
         ("[angles]\nleg = ['chain', 'a', 'b']", '"chain" is followed by at least three keypoints, not 2'),
         ("[angles]\nleg = 3", "angles.leg = 3: must be a list"),

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pose3d.errors import FormatError, Pose3DError, ProjectError
-from pose3d.project import Project, Session, create_project, match_cameras, natural_key, split_name
+from pose3d.project import Project, Session, create_project, match_cameras, split_name
 
 
 def put(folder, *names):
@@ -193,11 +193,3 @@ def test_match_cameras():
         match_cameras(["a/x_left.h5", "b/x_left.h5"])
     assert not issubclass(ProjectError, FormatError)
     assert issubclass(ProjectError, Pose3DError)
-
-
-def test_natural_order():
-    names = ["cam10", "cam2", "Cam1", "cam", "cam02", "10", "9", "²", "a٣"]
-    ordered = sorted(names, key=natural_key)
-    assert ordered[:2] == ["9", "10"]
-    assert ordered.index("Cam1") < ordered.index("cam2") < ordered.index("cam10")
-    assert len({natural_key(name) for name in names}) == len(names)

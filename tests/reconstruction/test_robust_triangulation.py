@@ -310,11 +310,13 @@ def test_scores_are_weights(make_scene):
     assert error[0] < 0.95 * error[1]
 
 
-def test_plain_is_the_weighted_svd_of_all_views(make_scene):
+@pytest.mark.parametrize(("metadata", "unit_mm"), [({}, 1.0), ({"converted": "m to mm"}, 1000.0)])
+def test_plain_is_the_weighted_svd_of_all_views_in_the_unit_of_the_file(make_scene, metadata, unit_mm):
     scene = make_scene(10)
-    result = triangulate_views(scene.seen, scene.rig, robust=False)
+    rig = replace(scene.rig, metadata=metadata)
+    result = triangulate_views(scene.seen, rig, robust=False)
     rays = scene.rig.undistort(np.moveaxis(scene.seen.xy, 1, 3))
     np.testing.assert_allclose(
-        result.points.xyz, triangulate_svd(rays, scene.rig.cam_from_world, length=1000.0), atol=1e-6
+        result.points.xyz, triangulate_svd(rays, scene.rig.cam_from_world, length=unit_mm), atol=1e-6
     )
     assert np.array_equal(result.used, np.isfinite(scene.seen.xy[..., 0]) & result.used.any(1)[:, None])

@@ -107,11 +107,31 @@ def test_summary_points_at_a_camera_that_disagrees(make_scene):
     assert flagged[0].startswith("cam_4")
 
 
-def test_scores_all_below_the_threshold_give_no_point_and_say_so(make_scene):
+@pytest.mark.parametrize("robust", [True, False])
+def test_scores_all_below_the_threshold_are_refused(make_scene, robust):
     scene = make_scene(5)
     low = replace(scene.seen, score=np.full(scene.seen.score.shape, 0.01))
-    for robust in (True, False):
-        result = triangulate_views(low, scene.rig, robust=robust)
-        assert not result.points.status.any()
-        assert "no view at or above the score threshold" in result.summary.lines()[-1]
-        json.dumps(result.summary.to_dict(), allow_nan=False)
+    with pytest.raises(DataError, match=r"none has a score of 0\.05 or more \(the highest is 0\.01\); lower"):
+        triangulate_views(low, scene.rig, robust=robust)
+
+
+@pytest.mark.parametrize("robust", [True, False])
+def test_a_camera_below_the_threshold_is_named(make_scene, robust):
+    scene = make_scene(5)
+    score = scene.seen.score.copy()
+    score[:, -1] = 0.01
+    result = triangulate_views(replace(scene.seen, score=score), scene.rig, robust=robust)
+    assert result.points.status.any()
+    assert "no view at or above the score threshold" in result.summary.lines()[-1]
+    json.dumps(result.summary.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("robust", [True, False])
+def test_cameras_that_never_see_the_same_are_said(make_scene, robust, caplog):
+    scene = make_scene(6)
+    own = np.arange(6)[:, None] == np.arange(6)
+    xy = np.where(own[:, :, None, None, None], scene.seen.xy, np.nan)
+    with caplog.at_level("WARNING", logger="pose3d"):
+        result = triangulate_views(replace(scene.seen, xy=xy), scene.rig, robust=robust)
+    assert not result.points.status.any()
+    assert "no point could be made: 120 seen by too few cameras" in caplog.text

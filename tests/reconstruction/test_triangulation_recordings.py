@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pose3d.data import Skeleton
+from pose3d.data import Camera, Keypoints2D, Rig, Skeleton
+from pose3d.geometry.rotations import log_so3
 from pose3d.geometry.transforms import umeyama
 from pose3d.io.calibration_toml import read_calibration
 from pose3d.io.keypoints import load_keypoints
@@ -77,6 +78,23 @@ def test_mouse_robust_is_no_worse_than_plain(mouse, weighted):
     assert np.nanpercentile(distance, 90) <= 4.5
     possible = np.isfinite(seen.xy[..., 0]).sum(1) >= 2
     assert robust.status.sum() >= 0.99 * possible.sum()
+
+
+def test_fly_of_seven_cameras_plain(recordings):
+    with np.load(recordings / "fly-7cam" / "fly.npz", allow_pickle=False) as data:
+        fly = dict(data)
+    row_column = np.moveaxis(fly["points2d"], 0, 1)[:, :, None]  # normalised; missing is 0 or 1
+    missing = ((row_column == 0) | (row_column == 1)).any(-1)
+    xy = np.where(missing[..., None], np.nan, row_column[..., ::-1] * [960, 480])
+    poses = zip(fly["intr"], fly["distort"], fly["R"], fly["tvec"], strict=True)
+    rig = Rig(tuple(Camera(f"cam_{i}", (960, 480), K, d, log_so3(R), t) for i, (K, d, R, t) in enumerate(poses)))
+    keypoints = tuple(f"point_{i}" for i in range(38))
+    seen = Keypoints2D(xy, np.where(missing, np.nan, 1.0), rig.names, ("fly",), keypoints)
+    seen = seen.select([name for name in rig.names if name != "cam_3"])  # which sees none
+    found = triangulate(seen, rig, robust=False).xyz[:, 0]
+    distance = np.linalg.norm(found - fly["points3d_wo_procrustes"], axis=-1)
+    assert distance.size == 570
+    assert distance.max() < 1e-3
 
 
 def test_fly_near_orthographic(recordings):

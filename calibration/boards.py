@@ -17,7 +17,8 @@ __all__ = ["charuco_board", "charuco_variants", "dictionary_names", "draw_board"
 
 def dictionary_names() -> tuple[str, ...]:
     """Names of the ArUco dictionaries that OpenCV has, without their prefix."""
-    return tuple(sorted(name.removeprefix("DICT_") for name in dir(cv2.aruco) if name.startswith("DICT_")))
+    names = {name.removeprefix("DICT_").upper() for name in dir(cv2.aruco) if name.startswith("DICT_")}
+    return tuple(sorted(names))
 
 
 def charuco_board(board: Board) -> cv2.aruco.CharucoBoard:

@@ -75,15 +75,15 @@ def detect_board(
         raise CalibrationError(f"an offset is given for {', '.join(strangers)}, but there is no such camera")
     first = max(0, *(-shift.get(name, 0) for name in opened)) if shift else 0
     counts = {name: source.n_frames - shift.get(name, 0) for name, source in opened.items()}
+    last = min(counts.values())
+    if last <= first:
+        raise CalibrationError("with these offsets the clips have no instant in common")
     if len(set(counts.values())) > 1 and not truncate:
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise CalibrationError(
             f"the clips differ in their number of frames ({told}); cut them, give offsets, or use --truncate if they "
             "start together"
         )
-    last = min(counts.values())
-    if last <= first:
-        raise CalibrationError("with these offsets the clips have no instant in common")
     stride = step or -(-(last - first) // _MAX_FRAMES)
     if stride > 1:
         logger.info("looking at every %d. of %d instants", stride, last - first)

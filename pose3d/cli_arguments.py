@@ -208,7 +208,9 @@ def parse_offsets(texts: Sequence[str]) -> dict[str, int]:
 
 
 def _named(source: str) -> tuple[str, str] | None:
-    """Split ``NAME=PATH``; None for a plain path."""
+    """Split ``NAME=PATH``; None for a plain path, such as that of a file in whose name there is a ``=``."""
+    if Path(source).exists():
+        return None
     name, sign, path = source.partition("=")
     is_name = bool(sign) and bool(name) and not re.search(r"[/\\]", name)
     return (name, path) if is_name else None

@@ -1,5 +1,6 @@
 """A calibration board."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -47,8 +48,8 @@ class Board:
             raise ValueError(f"board kind {self.kind!r} is unknown; known are {', '.join(get_args(BoardKind))}")
         if min(self.squares) < 3:
             raise ValueError(f"a board needs at least 3 x 3 squares, not {self.squares[0]} x {self.squares[1]}")
-        if not self.square_mm > 0:
-            raise ValueError(f"square_mm must be positive, not {self.square_mm}")
+        if not 0 < self.square_mm < math.inf:
+            raise ValueError(f"square_mm must be a positive number, not {self.square_mm}")
         if self.kind == "charuco":
             if self.marker_mm is None or self.dictionary is None:
                 raise ValueError("a ChArUco board needs marker_mm and dictionary")

@@ -91,6 +91,15 @@ def test_cameras_get_their_files_by_name_or_by_regex() -> None:
     assert camera_files(["a=~/walk.h5"], None) == {"a": Path.home() / "walk.h5"}
 
 
+def test_a_file_with_an_equals_sign_in_its_name_is_a_file(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["walk_A.rng=0.csv", "walk_B.rng=0.csv"]
+    for name in names:
+        Path(name).touch()
+    assert list(camera_files(names, "_([AB])")) == ["A", "B"]
+    assert camera_files([f"A={names[0]}"], None) == {"A": Path(names[0])}
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch):
     """Make `pose3d doctor` meet an error."""

@@ -167,13 +167,7 @@ def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) 
 
 
 def export_trial(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) -> StepReport:
-    """Write the pose-3d files of a trial as TRC.
-
-    Raises
-    ------
-    DataError
-        If the frame rate is not known.
-    """
+    """Write the pose-3d files of a trial as TRC, or none where the frame rate is not known."""
     from pose3d.io.anipose_csv import read_pose3d
     from pose3d.io.trc import write_trc
 
@@ -182,10 +176,9 @@ def export_trial(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) ->
         points = read_pose3d(path)
         fps = trial.session.config.project.fps if points.fps is None else points.fps
         if fps is None:
-            raise DataError(
-                f"{path}: a TRC needs the frame rate, which is not known; set fps under [project] in "
-                f"{CONFIG_NAME}, or put the videos into videos-raw"
-            )
+            # nobody asked for a TRC: a session without videos is not a failure
+            why = f"none: a TRC needs the frame rate; set fps under [project] in {CONFIG_NAME}, or add the videos"
+            return StepReport((), (why,), {"files": []})
         outputs += write_trc(points, trial.trc_of(path), fps=fps)
         progress(f"export {trial.name}", i + 1, len(pose_3d))
     names = [path.name for path in outputs]

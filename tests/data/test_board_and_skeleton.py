@@ -37,8 +37,9 @@ def test_checkerboard_corners_are_squares_less_one():
     [
         (("chessboard", (9, 6), 30), "'chessboard' is unknown; known are charuco, checkerboard"),
         (("checkerboard", (2, 6), 30), "at least 3 x 3 squares, not 2 x 6"),
-        (("checkerboard", (9, 6), 0), "square_mm must be positive"),
-        (("checkerboard", (9, 6), float("nan")), "square_mm must be positive"),
+        (("checkerboard", (9, 6), 0), "square_mm must be a positive number"),
+        (("checkerboard", (9, 6), float("nan")), "square_mm must be a positive number"),
+        (("checkerboard", (9, 6), float("inf")), "square_mm must be a positive number"),
         (("charuco", (8, 11), 24), "needs marker_mm and dictionary"),
         (("charuco", (8, 11), 24, 24, "4X4_50"), "must lie between 0 and square_mm"),
     ],

@@ -92,7 +92,11 @@ def detect_board(
     xy = _detect_all(opened, found_board, instants, shift=shift, workers=workers, progress=progress)
     seen = np.isfinite(xy[..., 0]).any((1, 2))
     if not seen.any():
-        raise CalibrationError(f"no {board.describe()} was seen in any of {len(instants)} frames of any camera")
+        hint = "count its inner corners for --corners" if board.kind == "checkerboard" else "check its settings"
+        raise CalibrationError(
+            f"no {board.describe()} was seen in any of {len(instants)} frames of any camera; {hint}, and show the "
+            "whole board with its white border"
+        )
     return BoardDetections(
         found_board,
         tuple(opened),

@@ -157,7 +157,7 @@ def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) 
             if definitions is not None:
                 raise
             # nobody asked for angles, and these are no human keypoints: a session of a mouse is not a failure
-            return StepReport((), (f"none: {error}",), {"angles": []})
+            return StepReport((), (f"none: {str(error).removeprefix('angles: ')}",), {"angles": []})
         outputs += write_angles(angles, trial.angles_of(path))
         names = angles.names
         progress(f"angles {trial.name}", i + 1, len(pose_3d))

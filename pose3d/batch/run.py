@@ -188,7 +188,7 @@ def _do(step: Step, verdict: Verdict, state: State, progress: Progress) -> StepO
     before = record or Record(version(), {}, {}, {})
     try:
         save_record(step.home, step.key, replace(before, unfinished=True))
-        copies = _set_aside(step, verdict)
+        copies = _set_aside(step, verdict, before)
     except Pose3DError as error:
         return StepOutcome(step.name, step.trial, "failed", verdict.reason, error=error)
     try:
@@ -215,10 +215,11 @@ def _do(step: Step, verdict: Verdict, state: State, progress: Progress) -> StepO
     )
 
 
-def _set_aside(step: Step, verdict: Verdict) -> dict[str, Path]:
-    """Copy results that this step did not make before they are overwritten."""
+def _set_aside(step: Step, verdict: Verdict, before: Record) -> dict[str, Path]:
+    """Copy results that this step did not make, or that a person changed, before they are overwritten."""
     copies = {}
-    for label in verdict.foreign:
+    edited = [label for label in before.edited if label in verdict.found]
+    for label in dict.fromkeys([*verdict.foreign, *edited]):
         path = step.home / label
         copy, n = path.with_name(f"{path.name}.bak"), 1
         while copy.exists():

@@ -136,5 +136,5 @@ def render_board_session(
         frames = render_board_frames(camera, board, poses, background=room.paint(camera), seed=seed * 1000 + number)
         write_video(videos[camera.name], counter.follow(frames), fps=BOARD_FPS, crf=CLIP_CRF)
 
-    run_all(render, len(rig), workers=workers)
+    run_all(render, len(rig), workers=workers, counter=counter)
     return BoardSession(videos, board, rig, poses)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 
@@ -25,25 +25,35 @@ class FrameCounter:
 
     def __init__(self, progress: Progress, label: str, total: int) -> None:
         self._progress, self._label, self._total = progress, label, total
-        self._done, self._lock = 0, Lock()
+        self._done, self._lock, self._stopped = 0, Lock(), Event()
+
+    def stop(self) -> None:
+        """End all clips at their next frame."""
+        self._stopped.set()
 
     def follow(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         """Pass frames on, and count them."""
         for frame in frames:
+            if self._stopped.is_set():
+                raise InterruptedError("rendering was stopped")
             yield frame
             with self._lock:
                 self._done += 1
                 self._progress(self._label, self._done, self._total)
 
 
-def run_all(job: Callable[[int], None], n: int, *, workers: int) -> None:
-    """Run ``job(0)`` to ``job(n - 1)`` in threads: numpy, OpenCV and the encoder all work outside Python's lock."""
+def run_all(job: Callable[[int], None], n: int, *, workers: int, counter: FrameCounter) -> None:
+    """Run ``job(0)`` to ``job(n - 1)`` in threads: numpy, OpenCV and the encoder all work outside Python's lock.
+
+    When one fails or the user interrupts, the others stop at their next frame.
+    """
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(job, number) for number in range(n)]
         try:
             for future in futures:
                 future.result()
         except BaseException:
+            counter.stop()
             for future in futures:
                 future.cancel()
             raise

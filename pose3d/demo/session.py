@@ -173,7 +173,7 @@ def make_session(
         path = inside / "videos-raw" / f"{DEMO_TRIAL}_{camera.name}.mp4"
         write_video(path, counter.follow(walk), fps=fps, crf=CLIP_CRF)
 
-    run_all(render, len(rig), workers=workers)
+    run_all(render, len(rig), workers=workers, counter=counter)
 
     true = folder / "truth"
     write_calibration(rig, true / "calibration.toml")

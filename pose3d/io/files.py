@@ -81,7 +81,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise Pose3DError(f"{path}: is a folder, a file is to be written there")
         temporary.touch()
     except OSError as error:
-        raise Pose3DError(f"{path}: cannot be written ({error.strerror}); choose another --output") from error
+        raise Pose3DError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
     try:
         yield temporary
         temporary.replace(path)

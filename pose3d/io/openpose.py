@@ -126,7 +126,7 @@ def write_openpose(keypoints: Keypoints2D, folder: str | Path) -> None:
             shutil.rmtree(folder)
         temporary.replace(folder)
     except OSError as error:
-        raise Pose3DError(f"{folder}: cannot be written ({error.strerror}); choose another --output") from error
+        raise Pose3DError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -182,7 +182,11 @@ def _refuse_length(file: Path, length: int, skeleton: Skeleton | None) -> None:
     if length % 3:
         raise FormatError(f"{file}: a person has {length} values, no multiple of 3; the file is damaged")
     names = skeletons_of(n)
-    advice = f"--skeleton {' or '.join(names)}" if names else "a skeleton with that many is needed"
+    advice = (
+        f"--skeleton {' or '.join(names)} (in pose3d.toml: [skeleton] preset)"
+        if names
+        else "a skeleton with that many is needed"
+    )
     if skeleton is None:
         raise FormatError(f"{file}: holds {n} keypoints without names; give {advice}")
     raise FormatError(f"{file}: holds {n} keypoints, {skeleton.name} has {len(skeleton.keypoints)}; give {advice}")

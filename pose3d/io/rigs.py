@@ -99,7 +99,7 @@ def save_rig(rig: Rig, path: str | Path, *, format: RigFormat | None = None) -> 
         format = "bouguet" if suffix == ".mat" else "anipose"
     wanted = ".mat" if format == "bouguet" else ".toml"
     if suffix != wanted:
-        raise DataError(f"{path}: a calibration for {format} is a {wanted} file; choose another --output")
+        raise DataError(f"{path}: a calibration for {format} is a {wanted} file; choose another name")
     if format == "bouguet":
         if len(rig) != 1:
             raise DataError(f"{path}: a .mat file holds one camera, the rig has {len(rig)}; write a .toml")

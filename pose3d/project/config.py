@@ -213,7 +213,8 @@ class Config(_Settings):
         """
         if self.board is None:
             raise ConfigError(
-                f"{CONFIG_NAME}: [board] is missing, and calibration needs it: kind, squares (or corners) and square_mm"
+                f"{CONFIG_NAME}: [board] is missing or empty, and calibration needs it: kind, squares (or corners) and "
+                "square_mm"
             )
         return self.board.to_board()
 
@@ -310,8 +311,10 @@ def check_settings(settings: Mapping[str, Any]) -> Config:
     Traceback (most recent call last):
     pose3d.errors.ConfigError: triangulation.score_treshold: there is no such setting; did you mean score_threshold?
     """
+    # the template's [board] heading with nothing below it yet is no board
+    given = {section: table for section, table in settings.items() if section != "board" or table}
     try:
-        config = Config.model_validate(dict(settings))
+        config = Config.model_validate(given)
     except ValidationError as error:
         first, *others = _lines(error)
         more = f" (and {len(others)} more)" if others else ""

@@ -182,6 +182,15 @@ def test_edited_result_can_be_kept(lab):
     assert lab.run()[1]["triangulate walk"].status == "up to date"
 
 
+def test_force_after_keeping_an_edited_result_still_keeps_a_copy(lab):
+    lab.run()
+    lab.put("pose-3d/walk.csv", "by hand")
+    lab.run(keep_edited=True)
+    lab.run(force=True)
+    assert lab.path("pose-3d/walk.csv.bak").read_text("utf-8") == "by hand"
+    assert lab.path("pose-3d/walk.csv").read_text("utf-8") != "by hand"
+
+
 def test_kept_result_outlives_a_new_version_of_pose3d(lab, monkeypatch):
     lab.run()
     lab.put("pose-3d/walk.csv", "by hand")

@@ -83,11 +83,13 @@ def test_legacy_pattern_is_found_out(tmp_path, caplog):
     assert "legacy" in caplog.text
 
 
+@pytest.mark.slow
 def test_wrong_dictionary_is_named(clips_of_charuco):
     with pytest.raises(CalibrationError, match="try --dictionary 4X4_50"):
         detect_board(dict(list(clips_of_charuco.videos.items())[:1]), Board("charuco", (7, 5), 120, 92, "6X6_250"))
 
 
+@pytest.mark.slow
 def test_wrong_size_is_said(clips_of_charuco):
     with pytest.raises(CalibrationError, match="check --squares"):
         detect_board(dict(list(clips_of_charuco.videos.items())[:1]), Board("charuco", (3, 3), 120, 92, "4X4_50"))

@@ -10,6 +10,7 @@ from pose3d.data import Board
 from pose3d.errors import CalibrationError
 
 
+@pytest.mark.slow
 def test_six_cameras_reach_the_noise_floor(make_ring, corners, board, volume_error):
     truth = make_ring(6)
     result = calibrate_detections(corners(truth, board, 100))
@@ -24,6 +25,7 @@ def test_first_camera_is_the_world(make_ring, corners, board):
     np.testing.assert_array_equal(rig.cameras[0].cam_from_world, np.eye(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_wrong_corners_do_little_harm(make_ring, corners, board, volume_error, seed):
     truth = make_ring(4)
@@ -40,6 +42,7 @@ def test_same_corners_give_the_same_bytes(make_ring, corners, board):
             assert getattr(a, part).tobytes() == getattr(b, part).tobytes()
 
 
+@pytest.mark.slow
 def test_eleven_cameras_keep_their_names(make_ring, corners, board, volume_error):
     names = [f"cam_{i}" for i in range(1, 12)]
     truth = make_ring(11, names=names)
@@ -48,6 +51,7 @@ def test_eleven_cameras_keep_their_names(make_ring, corners, board, volume_error
     assert volume_error(rig, truth) < 0.3
 
 
+@pytest.mark.slow
 def test_cameras_that_only_neighbours_link(make_ring, corners, board, volume_error):
     truth = make_ring(6)
     detections = corners(truth, board, 150)
@@ -59,6 +63,7 @@ def test_cameras_that_only_neighbours_link(make_ring, corners, board, volume_err
     assert volume_error(rig, truth) < 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(8, 6), (7, 5), (6, 6), (7, 7), (9, 6)])
 def test_checkerboard_whose_ends_are_confused(make_ring, corners, shuffle_turns, volume_error, size):
     board = Board.checkerboard(size, square_mm=70)
@@ -111,6 +116,7 @@ def test_held_lenses_of_another_size_are_refused(make_ring, corners, board):
         calibrate_detections(corners(truth, board, 20), intrinsics=smaller)
 
 
+@pytest.mark.slow
 def test_views_that_fit_nothing_are_left_out(make_ring, corners, board, volume_error):
     truth = make_ring(4)
     detections = corners(truth, board, 60)

@@ -181,3 +181,9 @@ def test_import_is_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_an_empty_board_heading_is_no_board(tmp_path):
+    path = tmp_path / "pose3d.toml"
+    path.write_text("[board]\n", encoding="utf-8")
+    assert load_config(path).board is None

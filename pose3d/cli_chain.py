@@ -1,6 +1,6 @@
 """The commands of the chain: calibrate, triangulate, angles, export."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -205,28 +205,6 @@ def _load_points(path: str) -> "Keypoints3D":
     return read_trc(path) if path.lower().endswith(".trc") else read_pose3d(path)
 
 
-def _angle_definitions(path: Path) -> Mapping[str, Sequence[str]]:
-    """Read the angles of a configuration of anipose or pose3d; what else stands there is not looked at."""
-    import tomllib
-
-    from pose3d.errors import ConfigError
-    from pose3d.io.files import require_file
-    from pose3d.project import check_settings
-
-    try:
-        tables = tomllib.loads(require_file(path, "configuration").read_text(encoding="utf-8"))
-        angles = check_settings({"angles": tables.get("angles", {})}).angles
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no valid TOML ({error})") from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    if not angles:
-        raise ConfigError(
-            f"{path}: there is no angle in [angles]; add some, or leave out --config for the human angles"
-        )
-    return angles
-
-
 def angles(
     console: Console,
     points: Annotated[str, typer.Argument(metavar="POINTS", help="3D keypoints (csv or trc), or a session's folder.")],
@@ -254,11 +232,12 @@ def angles(
     from pose3d.errors import ConfigError
     from pose3d.io.anipose_csv import write_angles
     from pose3d.kinematics import joint_angles
+    from pose3d.project import load_angles
 
     source = _load_points(points)
     if human is not None:
         _require_keypoints(source, human, points)
-    definitions = None if config is None else _angle_definitions(config)
+    definitions = None if config is None else load_angles(config)
     try:
         found = joint_angles(source, definitions)
     except ConfigError as error:

@@ -1,6 +1,6 @@
 """Projects: settings in ``pose3d.toml``, sessions in anipose's folders, and what was made from what."""
 
-from pose3d.project.config import CONFIG_NAME, Config, check_settings, load_config
+from pose3d.project.config import CONFIG_NAME, Config, check_settings, load_angles, load_config
 from pose3d.project.names import DEFAULT_CAM_REGEX, cam_regex_for, match_cameras, split_name
 from pose3d.project.project import Project, Session, Trial
 from pose3d.project.template import create_project, render_config, write_config
@@ -15,6 +15,7 @@ __all__ = [
     "cam_regex_for",
     "check_settings",
     "create_project",
+    "load_angles",
     "load_config",
     "match_cameras",
     "render_config",

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -355,12 +355,41 @@ def load_config(path: str | Path) -> Config:
     ConfigError
         If the file is absent or no TOML, or a setting is unknown, missing or out of range; one line with file and key.
     """
+    return _checked(Path(path), check_settings)
+
+
+def load_angles(path: str | Path) -> Mapping[str, tuple[str, ...]]:
+    """Read the angle definitions of a configuration of anipose or pose3d; what else stands there is not looked at.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file, UTF-8, with ``[angles]`` in anipose's syntax.
+
+    Returns
+    -------
+    mapping of str to tuple of str
+        For :func:`pose3d.kinematics.joint_angles`.
+
+    Raises
+    ------
+    ConfigError
+        If the file is absent or no TOML, there is no angle, or one is not well formed.
+    """
     path = Path(path)
+    angles = _checked(path, lambda tables: check_settings({"angles": tables.get("angles", {})})).angles
+    if not angles:
+        raise ConfigError(f"{path}: there is no angle in [angles]; add some, or do without for the human angles")
+    return angles
+
+
+def _checked(path: Path, check: Callable[[dict[str, Any]], Config]) -> Config:
+    """Read a TOML file and check what it holds; every error names the file."""
     try:
         text = path.read_bytes().decode("utf-8-sig")  # editors on Windows put a byte order mark first
-        return check_settings(tomllib.loads(text))
+        return check(tomllib.loads(text))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); `pose3d init` makes one") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); `pose3d init` makes a pose3d.toml") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:

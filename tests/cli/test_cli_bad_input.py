@@ -243,6 +243,7 @@ import pose3d.calibration.rig as rig
 from pose3d.cli import main
 
 detect = rig.detect_board
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
 
 def interrupted(*arguments, progress, **options):
     def report(label, done, total):
@@ -269,7 +270,7 @@ def test_ctrl_c_in_the_middle_of_a_calibration(own_clips, tmp_path) -> None:
         text=True,
         start_new_session=True,
     )
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert out == ""
     assert err.splitlines() == ["pose3d: interrupted"]

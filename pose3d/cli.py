@@ -1,6 +1,6 @@
 """The command table of ``pose3d``: thin functions that import what they need when they run."""
 
-import contextlib
+import io
 import sys
 from typing import Annotated
 
@@ -78,8 +78,8 @@ register(app, panel=_HELP, examples=["pose3d doctor"])(doctor)
 def main() -> int:
     """Run the command line; the exit code is 0, 1 (an error), 2 (wrong usage), 3 (quality) or 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="pose3d")
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ __all__ = [
     "LENS_SIZE",
     "Bundle",
     "Solution",
+    "camera_information",
     "lens_matrix",
     "lens_prior",
     "refine",
@@ -370,3 +371,32 @@ def refine(
         sigma = _noise(bundle, own_sigma)
     _, _, weight = _cost(bundle, sigma, loss_scale)
     return Solution(bundle, sigma, weight, iterations, converged)
+
+
+def camera_information(solution: Solution) -> tuple[FloatArray, IntArray, IntArray]:
+    """Return what the views say about the cameras' free parameters, the boards' poses marginalised.
+
+    Parameters
+    ----------
+    solution : Solution
+
+    Returns
+    -------
+    information : (n, n) array
+        Inverse of the parameters' covariance.
+    camera, number : (n,) int arrays
+        Each parameter's camera, and its place among the camera's 18.
+    """
+    bundle = solution.bundle
+    r = np.nan_to_num(residuals(bundle)) / solution.sigma[bundle.camera][:, None, None]
+    A, _, B, _, W = _normal_equations(bundle, solution.sigma, r, solution.weight)
+    n_cameras, size = A.shape[:2]
+    known = np.bincount(bundle.frame, minlength=len(B)) > 0
+    flat_W = W[known].reshape(int(known.sum()), n_cameras * size, 6)
+    B_inverse = np.linalg.inv(B[known])
+    S = -np.einsum("fik,fkl,fjl->ij", flat_W, B_inverse, flat_W, optimize=True)
+    for i in range(n_cameras):
+        here = slice(i * size, (i + 1) * size)
+        S[here, here] += A[i]
+    free = np.flatnonzero(bundle.free.ravel())
+    return S[np.ix_(free, free)], free // size, free % size

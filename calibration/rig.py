@@ -12,17 +12,19 @@ from pose3d.data.camera import Camera, Rig
 from pose3d.data.detections import BoardDetections
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.geometry.transforms import inverse, rotvec_translation
+from pose3d.geometry.transforms import apply, inverse, rotvec_translation
 from pose3d.log import Progress, logger, no_progress
 
 from .boards import symmetries
 from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
 from .detection import detect_board
-from .extrinsics import Graph, candidate_poses, link_cameras, place_boards
+from .extrinsics import Graph, Link, candidate_poses, link_cameras, place_boards
+from .findings import Finding
 from .intrinsics import Lens, calibrate_lens, lens_bundle
 from .poses import board_poses
 from .quality import Quality, measure
 from .selection import better_together
+from .uncertainty import Uncertainty, VolumeError, parameter_uncertainty, volume_error
 
 __all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
 
@@ -44,6 +46,15 @@ class Calibration:
     unlinked : dict of str to str
         Cameras that are not in the rig, and why.
     detections : BoardDetections
+        What took part: the cameras of the rig, the instants of ``solution.bundle.world_from_board``.
+    solution : Solution
+        The refined bundle, in the rig's world; cameras in the rig's order.
+    uncertainty : Uncertainty
+    volume : VolumeError
+    links : dict of (str, str) to Link
+        Pairs of cameras with shared views.
+    findings : tuple of Finding
+        What is wrong with the recording or its result.
     """
 
     rig: Rig
@@ -51,6 +62,11 @@ class Calibration:
     quality: Quality
     unlinked: dict[str, str]
     detections: BoardDetections
+    solution: Solution
+    uncertainty: Uncertainty
+    volume: VolumeError
+    links: dict[tuple[str, str], Link]
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for a json summary."""
@@ -60,7 +76,30 @@ class Calibration:
             "n_instants": len(self.detections.frames),
             "unlinked": self.unlinked,
             **self.quality.to_dict(),
+            **self.volume.to_dict(),
+            "parameters": self.uncertainty.to_dict(self.rig.names, tuple(camera.fisheye for camera in self.rig)),
+            "findings": [finding.to_dict() for finding in self.findings],
         }
+
+    def transformed(self, new_from_old: FloatArray) -> "Calibration":
+        """Return the calibration in another world.
+
+        Parameters
+        ----------
+        new_from_old : (4, 4) array, mm
+            A rigid transform. Covariances stand as they are: they are in the cameras' own axes.
+        """
+        bundle = self.solution.bundle
+        poses = bundle.cam_from_world @ inverse(new_from_old)
+        moved = replace(bundle, cam_from_world=poses, world_from_board=new_from_old @ bundle.world_from_board)
+        rotation, translation = rotvec_translation(poses)
+        cameras = [replace(c, rotation=rotation[i], translation=translation[i]) for i, c in enumerate(self.rig)]
+        return replace(
+            self,
+            rig=Rig(tuple(cameras), self.rig.metadata),
+            solution=replace(self.solution, bundle=moved),
+            volume=replace(self.volume, xyz=apply(new_from_old, self.volume.xyz)),
+        )
 
 
 def calibrate_rig(
@@ -262,7 +301,22 @@ def _calibrate_together(
     rig = _make_rig(solution, names, [detections.sizes[i] for i in kept], quality)
     used = replace(_select(detections, list(names)), frames=frames, xy=xy[placed][:, kept])
     _say_links(graph, detections.cameras)
-    return Calibration(rig, board, quality, dict(sorted(lost.items())), used)
+    uncertainty = parameter_uncertainty(solution)
+    return Calibration(
+        rig=rig,
+        board=board,
+        quality=quality,
+        unlinked=dict(sorted(lost.items())),
+        detections=used,
+        solution=solution,
+        uncertainty=uncertainty,
+        volume=volume_error(solution, uncertainty, used.sizes),
+        links={
+            (detections.cameras[a], detections.cameras[b]): link
+            for (a, b), link in graph.links.items()
+            if a in kept and b in kept
+        },
+    )
 
 
 def _shared_views(detections: BoardDetections) -> str:

@@ -7,15 +7,17 @@ are like by weak priors (:func:`lens_prior`), so that one lens model serves stro
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.geometry.projection import project_camera_frame
 from pose3d.geometry.rotations import exp_so3, skew
 from pose3d.geometry.transforms import rigid
 from pose3d.log import Progress, no_progress
+
+from .linearize import Views, misfit, view_equations
 
 __all__ = [
     "LENS_SIZE",
@@ -111,7 +113,7 @@ class Solution:
 
 
 def lens_prior(
-    size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye: bool = False
+    size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye: bool = False, aspect: float | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Return what is known of a lens before any view: an information matrix and its centre.
 
@@ -124,6 +126,8 @@ def lens_prior(
     focal : float, px
     n_lens : int
     fisheye : bool
+    aspect : float, optional
+        How far the two focal lengths may differ, as a part of them; 0.5 % by default.
 
     Returns
     -------
@@ -132,9 +136,9 @@ def lens_prior(
     """
     width = max(size)
     information = np.zeros((LENS_SIZE, LENS_SIZE))
-    aspect = np.zeros(LENS_SIZE)
-    aspect[:2] = 1.0, -1.0
-    information += np.outer(aspect, aspect) / (0.005 * focal) ** 2
+    square = np.zeros(LENS_SIZE)
+    square[:2] = 1.0, -1.0
+    information += np.outer(square, square) / ((aspect or 0.005) * focal) ** 2
     deviation = [0.04 * width, 0.04 * width]
     deviation += [0.1, 0.05, 0.05, 0.05] if fisheye else [0.5, 0.3, 0.003, 0.003, 0.2, 0.2, 0.2, 0.2][:n_lens]
     index = np.arange(2, 2 + len(deviation))
@@ -149,128 +153,174 @@ def select_views(bundle: Bundle, views: BoolArray) -> Bundle:
     return replace(bundle, camera=bundle.camera[views], frame=bundle.frame[views], xy=bundle.xy[views])
 
 
-def _in_camera(bundle: Bundle, views: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the corners of some views in the world's axes from the board's origin, and in the camera's frame."""
-    board = bundle.world_from_board[bundle.frame[views]]
-    turned = bundle.points @ np.swapaxes(board[:, :3, :3], -1, -2)
-    world = turned + board[:, None, :3, 3]
-    pose = bundle.cam_from_world[bundle.camera[views]]
-    return turned, world @ np.swapaxes(pose[:, :3, :3], -1, -2) + pose[:, None, :3, 3]
+def _views(bundle: Bundle) -> list[Views]:
+    """Sort the corners by camera."""
+    seen = np.isfinite(bundle.xy[..., 0])
+    xy = np.where(seen[..., None], bundle.xy, 0.0)
+    out = []
+    for camera in range(len(bundle.lens)):
+        index = np.flatnonzero(bundle.camera == camera)
+        x, y = np.ascontiguousarray(xy[index, :, 0]), np.ascontiguousarray(xy[index, :, 1])
+        out.append(Views(index, bundle.frame[index], x, y, seen[index].astype(float)))
+    return out
+
+
+def _misfits(bundle: Bundle, views: list[Views]) -> list[tuple[FloatArray, FloatArray]]:
+    """Return each camera's residuals in px, x and y apart, 0 where there is no corner."""
+    return [
+        misfit(
+            mine,
+            bundle.lens[camera],
+            bundle.distortion(camera),
+            bundle.cam_from_world[camera] @ bundle.world_from_board[mine.frame],
+            bundle.points,
+            fisheye=bool(bundle.fisheye[camera]),
+        )
+        for camera, mine in enumerate(views)
+    ]
 
 
 def residuals(bundle: Bundle) -> FloatArray:
     """Return observed minus reprojected corners, (n_views, n_corners, 2) px; NaN where there is no corner."""
     out = np.full(bundle.xy.shape, np.nan)
-    for camera in range(len(bundle.lens)):
-        views = np.flatnonzero(bundle.camera == camera)
-        _, X = _in_camera(bundle, views)
-        with np.errstate(all="ignore"):
-            seen = project_camera_frame(
-                X, bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
-            )
-        # a board behind the camera is no explanation of what it saw
-        out[views] = np.where(X[..., 2:] > 0, bundle.xy[views] - seen.pixels, 1e6)
+    views = _views(bundle)
+    for mine, off in zip(views, _misfits(bundle, views), strict=True):
+        out[mine.rows] = np.stack(off, axis=-1)
     out[np.isnan(bundle.xy)] = np.nan
     return out
 
 
-def robust_loss(squared: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:
+def robust_loss(squared: FloatArray, scale: float, *, convex: bool = False) -> tuple[FloatArray, FloatArray]:
     """Return the loss and weight of squared standardised residuals: quadratic up to `scale`, beyond it Cauchy's.
 
     Good corners count in full, so that nothing is lost where there are no outliers; far ones lose all their pull.
+    The `convex` loss is Huber's, which leads home from far away, where good corners are far off as well.
     """
     limit = scale * scale
     beyond = np.maximum(squared / limit, 1.0)
-    loss = np.where(squared <= limit, squared, limit * (1 + np.log(beyond)))
-    return loss, 1 / beyond
+    if convex:
+        root = np.sqrt(beyond)
+        return np.minimum(squared, limit * (2 * root - 1)), 1 / root
+    return np.minimum(squared, limit * (1 + np.log(beyond))), 1 / beyond
 
 
-def _cost(bundle: Bundle, sigma: FloatArray, scale: float) -> tuple[float, FloatArray, FloatArray]:
-    """Return the cost, the residuals in units of noise and the weights."""
-    r = residuals(bundle) / sigma[bundle.camera][:, None, None]
-    r = np.where(np.isnan(r), 0.0, r)
-    loss, weight = robust_loss((r * r).sum(-1), scale)
-    off = bundle.lens - bundle.prior_mean
-    prior = float(np.einsum("ci,cij,cj->", off, bundle.prior, off))
-    return 0.5 * (float(loss.sum()) + prior), r, np.where(np.isfinite(bundle.xy[..., 0]), weight, 0.0)
+class _State(NamedTuple):
+    """A bundle's misfit: its cost, each camera's residuals in px, and each corner's weight over its noise, squared."""
+
+    cost: float
+    off: list[tuple[FloatArray, FloatArray]]
+    weight: list[FloatArray]
 
 
-def _normal_equations(
-    bundle: Bundle, sigma: FloatArray, r: FloatArray, weight: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return the blocks of the normal equations: cameras, their gradient, boards, their gradient, and between.
+def _evaluate(bundle: Bundle, views: list[Views], sigma: FloatArray, scale: float, *, convex: bool) -> _State:
+    off = _misfits(bundle, views)
+    weights = []
+    cost = 0.0
+    for camera, (x, y) in enumerate(off):
+        loss, weight = robust_loss((x * x + y * y) / sigma[camera] ** 2, scale, convex=convex)
+        cost += float(loss.sum())
+        weights.append(weight * views[camera].seen)
+    away = bundle.lens - bundle.prior_mean
+    cost += float(np.einsum("ci,cij,cj->", away, bundle.prior, away))
+    return _State(0.5 * cost, off, weights)
 
-    Shapes (c, 18, 18), (c, 18), (f, 6, 6), (f, 6) and (f, c, 18, 6): a camera sees one board an instant, so this is
-    all there is.
+
+class _Equations(NamedTuple):
+    """Blocks of the normal equations, over the parameters that move: cameras, boards, and between.
+
+    A (n, n) and a (n,) of the cameras, B (f, 6, 6) and b (f, 6) of the boards, W (f, n, 6) between.
     """
-    n_cameras, n_frames, size = len(bundle.lens), len(bundle.world_from_board), LENS_SIZE + 6
-    A, a = np.zeros((n_cameras, size, size)), np.zeros((n_cameras, size))
+
+    A: FloatArray
+    a: FloatArray
+    B: FloatArray
+    b: FloatArray
+    W: FloatArray
+
+
+def _normal_equations(bundle: Bundle, views: list[Views], state: _State, sigma: FloatArray) -> _Equations:
+    n_frames, size = len(bundle.world_from_board), LENS_SIZE + 6
+    place = np.cumsum(bundle.free.ravel()).reshape(bundle.free.shape) - 1
+    n = int(bundle.free.sum())
+    A, a = np.zeros((n, n)), np.zeros(n)
     B, b = np.zeros((n_frames, 6, 6)), np.zeros((n_frames, 6))
-    W = np.zeros((n_frames, n_cameras, size, 6))
-    for camera in range(n_cameras):
-        views = np.flatnonzero(bundle.camera == camera)
-        frames = bundle.frame[views]
-        turned, X = _in_camera(bundle, views)
+    W = np.zeros((n_frames, n, 6))
+    away = np.einsum("cij,cj->ci", bundle.prior, bundle.lens - bundle.prior_mean)
+    for camera, mine in enumerate(views):
         pose = bundle.cam_from_world[camera]
-        with np.errstate(all="ignore"):
-            seen = project_camera_frame(
-                X, bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
-            )
-        by_world = seen.by_point @ pose[:3, :3]
-        n_lens = 4 + int(bundle.n_lens[camera])
-        J = np.zeros((*X.shape[:2], 2, size + 6))
-        J[..., :n_lens] = seen.by_intrinsics
-        J[..., LENS_SIZE : LENS_SIZE + 3] = -seen.by_point @ skew(X - pose[:3, 3])
-        J[..., LENS_SIZE + 3 : size] = seen.by_point
-        J[..., size : size + 3] = -by_world @ skew(turned)
-        J[..., size + 3 :] = by_world
-        root = np.sqrt(weight[views])[..., None]
-        J = np.where(root[..., None] > 0, J * root[..., None] / sigma[camera], 0.0)
-        J[..., :size] *= bundle.free[camera]
-        J = J.reshape(len(views), 2 * X.shape[1], size + 6)
-        e = (r[views] * root).reshape(len(views), 2 * X.shape[1])
-        H = np.swapaxes(J, -1, -2) @ J
-        g = (e[:, None] @ J)[:, 0]
-        A[camera], a[camera] = H[:, :size, :size].sum(0), g[:, :size].sum(0)
-        B[frames] += H[:, size:, size:]
-        b[frames] += g[:, size:]
-        W[frames, camera] = H[:, :size, size:]
-    off = bundle.lens - bundle.prior_mean
-    A[:, :LENS_SIZE, :LENS_SIZE] += bundle.prior
-    a[:, :LENS_SIZE] -= np.einsum("cij,cj->ci", bundle.prior, off)
-    a *= bundle.free
-    A *= bundle.free[:, :, None] & bundle.free[:, None, :]
-    return A, a, B, b, W
+        cam_from_board = pose @ bundle.world_from_board[mine.frame]
+        moving = np.flatnonzero(bundle.free[camera, :LENS_SIZE])
+        k = len(moving)
+        H, g = view_equations(
+            mine,
+            bundle.lens[camera],
+            bundle.distortion(camera),
+            cam_from_board,
+            bundle.points,
+            fisheye=bool(bundle.fisheye[camera]),
+            moving=moving,
+            root=np.sqrt(state.weight[camera]) / sigma[camera],
+            off=state.off[camera],
+        )
+        # the board's own turn and shift, in the world's axes
+        by_board = np.zeros((6, 6))
+        by_board[:3, :3] = by_board[3:, 3:] = pose[:3, :3]
+        B[mine.frame] += by_board.T @ H[:, k:, k:] @ by_board
+        b[mine.frame] += g[:, k:] @ by_board
+        if not bundle.free[camera].any():
+            continue
+        # the camera's turn moves the board about the camera's origin, not its own: it shifts the board as well
+        turn, shift = slice(k, k + 3), slice(k + 3, k + 6)
+        lever = -skew(cam_from_board[:, :3, 3] - pose[:3, 3])
+        H[:, turn] += np.swapaxes(lever, -1, -2) @ H[:, shift]
+        g[:, turn] += (g[:, None, shift] @ lever)[:, 0]
+        by_pose = H[:, :, k:] @ by_board
+        H[:, :, turn] += H[:, :, shift] @ lever
+        mine_of = np.concatenate([moving, np.arange(LENS_SIZE, size)])
+        rows = bundle.free[camera, mine_of]
+        here = place[camera, mine_of[rows]]
+        A[np.ix_(here, here)] += H.sum(0)[np.ix_(rows, rows)]
+        a[here] += g.sum(0)[rows]
+        W[mine.frame[:, None], here] = by_pose[:, rows]
+        lens = place[camera, moving]
+        A[np.ix_(lens, lens)] += bundle.prior[camera][np.ix_(moving, moving)]
+        a[lens] -= away[camera, moving]
+    return _Equations(A, a, B, b, W)
 
 
-def _step(
-    equations: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], free: BoolArray, damping: float
-) -> tuple[FloatArray, FloatArray]:
-    """Solve the damped normal equations; returns the steps of cameras (c, 18) and boards (f, 6)."""
+def _reduced(equations: _Equations, damping: float = 0.0) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Eliminate the boards: the cameras' matrix (n, n) and gradient (n,), B's inverses, and W times them."""
     A, a, B, b, W = equations
-    n_cameras, size = a.shape
     diagonal = np.einsum("fii->fi", B)
-    B = B + (damping * diagonal + 1e-12 * (1 + diagonal.max()))[:, :, None] * np.eye(6)
-    WB = np.linalg.solve(B[:, None], np.swapaxes(W, -1, -2))  # (f, c, 6, 18)
-    flat_W = W.reshape(len(B), n_cameras * size, 6)
-    flat_WB = WB.transpose(0, 2, 1, 3).reshape(len(B), 6, n_cameras * size)
-    S = -np.tensordot(flat_W, flat_WB, axes=([0, 2], [0, 1]))
-    for camera in range(n_cameras):
-        here = slice(camera * size, (camera + 1) * size)
-        S[here, here] += A[camera] + damping * np.diag(np.diag(A[camera]))
-    s = a.ravel() - np.einsum("fki,fk->i", flat_WB, b)
-    moving = np.flatnonzero(free.ravel())
-    cameras = np.zeros(n_cameras * size)
-    if len(moving):
-        part = S[np.ix_(moving, moving)]
-        scale = 1 / np.sqrt(np.maximum(np.diag(part), 1e-300))  # focal lengths and radians side by side
-        part = part * scale[:, None] * scale + 1e-14 * np.eye(len(moving))
-        cameras[moving] = scale * scipy.linalg.solve(part, scale * s[moving], assume_a="sym", check_finite=False)
-    boards = np.linalg.solve(B, (b - np.einsum("fik,i->fk", flat_W, cameras))[..., None])[..., 0]
-    return cameras.reshape(n_cameras, size), boards
+    damped = B + (damping * diagonal + 1e-12 * (1 + diagonal.max(initial=0.0)))[:, :, None] * np.eye(6)
+    inverse = np.linalg.inv(damped)
+    WB = W @ inverse
+    S = A - np.tensordot(WB, W, axes=([0, 2], [0, 2]))
+    S[np.diag_indices(len(S))] += damping * np.diag(A)
+    return S, a - np.einsum("fnk,fk->n", WB, b), inverse, WB
 
 
-def _moved(bundle: Bundle, cameras: FloatArray, boards: FloatArray) -> Bundle:
+def _step(equations: _Equations, damping: float) -> tuple[FloatArray, FloatArray, float]:
+    """Solve the damped normal equations.
+
+    Returns the steps of the cameras' moving parameters (n,) and of the boards (f, 6), and by how much the cost is
+    expected to fall.
+    """
+    S, s, inverse, WB = _reduced(equations, damping)
+    cameras = np.zeros(len(S))
+    if len(S):
+        scale = 1 / np.sqrt(np.maximum(np.diag(S), 1e-300))  # focal lengths and radians side by side
+        part = S * scale[:, None] * scale + 1e-14 * np.eye(len(S))
+        cameras = scale * scipy.linalg.solve(part, scale * s, assume_a="sym", check_finite=False)
+    boards = (inverse @ equations.b[..., None])[..., 0] - np.einsum("fnk,n->fk", WB, cameras)
+    fall = 0.5 * float(equations.a @ cameras + (equations.b * boards).sum())
+    return cameras, boards, fall
+
+
+def _moved(bundle: Bundle, step: FloatArray, boards: FloatArray) -> Bundle:
+    cameras = np.zeros(bundle.free.shape)
+    cameras[bundle.free] = step
+
     def turn(poses: FloatArray, step: FloatArray) -> FloatArray:
         return rigid(exp_so3(step[:, :3]) @ poses[:, :3, :3], poses[:, :3, 3] + step[:, 3:])
 
@@ -282,28 +332,30 @@ def _moved(bundle: Bundle, cameras: FloatArray, boards: FloatArray) -> Bundle:
     )
 
 
-def _noise(bundle: Bundle, own: FloatArray | None) -> FloatArray:
+def _noise(bundle: Bundle, views: list[Views], state: _State, own: FloatArray | None) -> FloatArray:
     """Estimate each camera's noise from the median of its residuals' lengths (Rayleigh: median = 1.1774 sigma).
 
     With each camera's own noise known, what the cameras together do not explain beyond it (shutters that are not quite
     in step, a board that bends) is shared by all. To estimate it for each camera would let one camera explain
     everything and the others nothing, as the boards follow whichever counts most.
     """
-    length = np.linalg.norm(residuals(bundle), axis=-1)
-    if own is not None:  # only instants that two cameras saw tell whether cameras agree
-        views_of_frame = np.bincount(bundle.frame, minlength=len(bundle.world_from_board))
-        shared = views_of_frame[bundle.frame] > 1
-        length = np.where(shared[:, None] | ~shared.any(), length, np.nan)
-    variance = np.full(len(bundle.lens), np.nan)
-    for camera in range(len(variance)):
-        mine = length[bundle.camera == camera]
-        mine = mine[np.isfinite(mine)]
-        if len(mine):
-            variance[camera] = (np.median(mine) / 1.1774) ** 2
+    seen_by = np.bincount(bundle.frame, minlength=len(bundle.world_from_board))
+    only_shared = own is not None and (seen_by > 1).any()  # the others do not tell whether cameras agree
+    variance = np.full(len(views), np.nan)
+    for camera, (mine, (x, y)) in enumerate(zip(views, state.off, strict=True)):
+        counts = mine.seen > 0
+        if only_shared:
+            counts &= (seen_by[mine.frame] > 1)[:, None]
+        if counts.any():
+            variance[camera] = np.median((x * x + y * y)[counts]) / 1.1774**2
     if own is not None:
-        excess = variance[np.isfinite(variance)] - own[np.isfinite(variance)] ** 2
+        known = np.isfinite(variance)
+        excess = variance[known] - own[known] ** 2
         variance = own**2 + (max(0.0, float(np.median(excess))) if len(excess) else 0.0)
     return np.asarray(np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR))
+
+
+_EXACT = 0.01  # of the cost: a tenth of a standard deviation in one parameter
 
 
 def refine(
@@ -312,7 +364,7 @@ def refine(
     loss_scale: float = 3.0,
     rounds: int = 3,
     max_iterations: int = 60,
-    tolerance: float = 1e-7,
+    tolerance: float = _EXACT,
     own_sigma: FloatArray | None = None,
     progress: Progress = no_progress,
 ) -> Solution:
@@ -329,7 +381,8 @@ def refine(
     max_iterations : int
         Steps a round.
     tolerance : float
-        A round ends when a step lowers the cost by less than this part of it.
+        The last round ends when the next step is expected to lower the cost (half the sum of squared standardised
+        residuals) by less than this; the rounds before, which only serve the noise, end earlier.
     own_sigma : (n_cameras,) array, px, optional
         Each camera's noise when it is calibrated alone.
     progress : callable, optional
@@ -345,31 +398,42 @@ def refine(
     iterations, converged = 0, False
     seen = np.bincount(bundle.camera, minlength=len(bundle.lens)) > 0
     bundle = replace(bundle, free=bundle.free & seen[:, None])
-    sigma = _noise(bundle, own_sigma)
+    views = _views(bundle)
+    state = _evaluate(bundle, views, np.ones(len(bundle.lens)), loss_scale, convex=False)
+    damping = 1e-4
     for turn in range(rounds):
-        damping, converged = 1e-3, False
-        cost, r, weight = _cost(bundle, sigma, loss_scale)
+        last = turn == rounds - 1
+        sigma = _noise(bundle, views, state, own_sigma if last else None)
+        state = _evaluate(bundle, views, sigma, loss_scale, convex=not last)
+        enough = tolerance if last else max(tolerance, 0.01 * state.cost)
+        fall_before, converged = 0.0, False
         for _ in range(max_iterations):
-            equations = _normal_equations(bundle, sigma, r, weight)
+            equations = _normal_equations(bundle, views, state, sigma)
             while damping < 1e9:
-                candidate = _moved(bundle, *_step(equations, bundle.free, damping))
-                new_cost, new_r, new_weight = _cost(candidate, sigma, loss_scale)
-                if np.isfinite(new_cost) and new_cost <= cost and (candidate.lens[:, :2] > 0).all():
+                cameras, boards, fall = _step(equations, damping)
+                candidate = _moved(bundle, cameras, boards)
+                new = _evaluate(candidate, views, sigma, loss_scale, convex=not last)
+                if np.isfinite(new.cost) and new.cost <= state.cost and (candidate.lens[:, :2] > 0).all():
                     break
+                if fall < 1e-2 * enough:
+                    damping = 1e9
                 damping *= 8
             else:
-                converged = True  # no step helps: this is the floor of double precision
+                damping, converged = 1e-4, True  # no step helps: this is the floor of double precision
                 break
             iterations += 1
-            gain = (cost - new_cost) / max(cost, 1e-300)
-            bundle, cost, r, weight = candidate, new_cost, new_r, new_weight
-            damping = max(damping / 6, 1e-9)
+            damping = damping / 10 if state.cost - new.cost > 0.5 * fall else damping * 2
+            damping = max(damping, 1e-9)
+            bundle, state = candidate, new
             progress("refining cameras and boards", turn * max_iterations + iterations, 0)
-            if gain < tolerance:
+            shrinks = min(1.0, fall / fall_before) if fall_before else 1.0
+            if fall * shrinks < enough:  # what the next step may gain, as they shrink from step to step
                 converged = True
                 break
-        sigma = _noise(bundle, own_sigma)
-    _, _, weight = _cost(bundle, sigma, loss_scale)
+            fall_before = fall
+    weight = np.zeros(bundle.xy.shape[:2])
+    for mine, part in zip(views, state.weight, strict=True):
+        weight[mine.rows] = part
     return Solution(bundle, sigma, weight, iterations, converged)
 
 
@@ -388,15 +452,9 @@ def camera_information(solution: Solution) -> tuple[FloatArray, IntArray, IntArr
         Each parameter's camera, and its place among the camera's 18.
     """
     bundle = solution.bundle
-    r = np.nan_to_num(residuals(bundle)) / solution.sigma[bundle.camera][:, None, None]
-    A, _, B, _, W = _normal_equations(bundle, solution.sigma, r, solution.weight)
-    n_cameras, size = A.shape[:2]
-    known = np.bincount(bundle.frame, minlength=len(B)) > 0
-    flat_W = W[known].reshape(int(known.sum()), n_cameras * size, 6)
-    B_inverse = np.linalg.inv(B[known])
-    S = -np.einsum("fik,fkl,fjl->ij", flat_W, B_inverse, flat_W, optimize=True)
-    for i in range(n_cameras):
-        here = slice(i * size, (i + 1) * size)
-        S[here, here] += A[i]
-    free = np.flatnonzero(bundle.free.ravel())
-    return S[np.ix_(free, free)], free // size, free % size
+    views = _views(bundle)
+    weight = [solution.weight[mine.rows] for mine in views]
+    state = _State(0.0, _misfits(bundle, views), weight)
+    S = _reduced(_normal_equations(bundle, views, state, solution.sigma))[0]
+    camera, number = np.nonzero(bundle.free)
+    return S, camera, number

@@ -10,7 +10,8 @@ from pose3d.geometry.transforms import inverse, rigid
 
 __all__ = ["Graph", "Link", "candidate_poses", "link_cameras", "place_boards", "relative_pose"]
 
-_HYPOTHESIS_FRAMES = 48
+_HYPOTHESIS_FRAMES = 32
+_JUDGE_FRAMES = 96  # instants that judge the hypotheses
 _ANGLE = np.deg2rad(6.0)  # two estimates of one pose agree within this and within
 _SHIFT = 0.08  # this part of the board's distance
 _TWIN = 4.0  # a planar twin that fits worse by this factor is no candidate
@@ -81,7 +82,8 @@ def relative_pose(poses_a: FloatArray, poses_b: FloatArray) -> Link | None:
     every = np.unique(np.linspace(0, len(shared) - 1, min(_HYPOTHESIS_FRAMES, len(shared))).round().astype(int))
     hypotheses = candidates[every].reshape(-1, 4, 4)
     hypotheses = hypotheses[np.isfinite(hypotheses[:, 0, 0])]
-    misfit = _misfit(hypotheses, candidates, reach)
+    judges = np.unique(np.linspace(0, len(shared) - 1, min(_JUDGE_FRAMES, len(shared))).round().astype(int))
+    misfit = _misfit(hypotheses, candidates[judges], reach)
     best = hypotheses[np.minimum(misfit, 1.0).sum(1).argmin()]
     for _ in range(3):
         distance = _distance(best[None], candidates.reshape(-1, 4, 4), reach)[0].reshape(len(shared), -1)
@@ -89,17 +91,21 @@ def relative_pose(poses_a: FloatArray, poses_b: FloatArray) -> Link | None:
         closest = np.take_along_axis(distance, choice[:, None], axis=1)[:, 0]
         agree = closest < 1
         chosen = candidates[np.arange(len(shared)), choice][agree]
-        best = rigid(mean_rotation(chosen[:, :3, :3], robust=True), np.median(chosen[:, :3, 3], axis=0))
+        best = rigid(mean_rotation(chosen[:, :3, :3], iterations=0), np.median(chosen[:, :3, 3], axis=0))
     return Link(best, len(shared), int(agree.sum()))
 
 
 def _distance(a: FloatArray, b: FloatArray, reach: float) -> FloatArray:
     """Return squared distances (..., n_a, n_b) of poses (..., n, 4, 4), 1 where they cease to agree; NaN for NaN."""
-    trace = np.einsum("...nij,...mij->...nm", a[..., :3, :3], b[..., :3, :3], optimize=True)
-    cosine = np.clip((trace - 1) / 2, -1, 1)
-    angle = 2 * (1 - cosine) / _ANGLE**2  # = angle^2 for small angles, and grows with it always
-    shift = ((a[..., :, None, :3, 3] - b[..., None, :, :3, 3]) ** 2).sum(-1) / reach**2
+    trace = _flat(a[..., :3, :3]) @ np.swapaxes(_flat(b[..., :3, :3]), -1, -2)
+    angle = (2 - np.clip(trace - 1, -2, 2)) / _ANGLE**2  # = angle^2 for small angles, and grows with it always
+    at, bt = a[..., :3, 3] / reach, b[..., :3, 3] / reach
+    shift = (at * at).sum(-1)[..., :, None] + (bt * bt).sum(-1)[..., None, :] - 2 * at @ np.swapaxes(bt, -1, -2)
     return np.asarray(angle + shift)
+
+
+def _flat(rotations: FloatArray) -> FloatArray:
+    return np.reshape(rotations, (*rotations.shape[:-2], 9))
 
 
 def _misfit(hypotheses: FloatArray, candidates: FloatArray, reach: float) -> FloatArray:

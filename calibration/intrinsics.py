@@ -1,4 +1,4 @@
-"""One camera by itself: focal length and lens from the board's views."""
+"""One camera by itself: focal length and lens from the board's views; which numbers of a lens may move."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,18 +6,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose3d.data.camera import Camera
-from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
 from .bundle import LENS_SIZE, Bundle, lens_matrix, lens_prior, refine
-from .poses import MIN_CORNERS, board_poses
-from .selection import better_held_out
+from .poses import MIN_CORNERS, board_poses, homographies, poses_from_homographies
+from .selection import held_out_loss, significant
 
-__all__ = ["Lens", "calibrate_lens", "lens_bundle", "spread_views"]
+__all__ = ["LENS_MODELS", "MIN_VIEWS", "Lens", "calibrate_lenses", "lens_bundle", "set_model", "spread_views"]
 
-_FOCAL_GRID = np.geomspace(0.3, 5.0, 16)  # of the image's width: 118 to 11 degrees of view
-_VIEWS_FOR_FOCAL = 16
-_VIEWS_FOR_LENS = 80
+LENS_MODELS = ("k1", "k2", "full", "k3")
+"""Lens models, each richer than the one before: one focal length and k1; k2; two focal lengths, principal point and the
+tangential coefficients; k3. For a fisheye: k1; k2; two focal lengths, principal point and all four coefficients."""
+
+MIN_VIEWS = 3
+"""A camera with fewer says too little about its lens."""
+
+_FOCAL_GRID = np.geomspace(0.3, 5.0, 14)  # of the image's width: 118 to 11 degrees of view
+_VIEWS_FOR_FOCAL = 8
+_VIEWS_FOR_LENS = 16  # start values and noise; the lens itself comes from all views
+_WIDE = 0.7  # of the image's width: with a shorter focal length it may be a fisheye
+_ONE_FOCAL = 1e-5  # as good as equal focal lengths
 
 
 def spread_views(xy: FloatArray, count: int) -> IntArray:
@@ -76,84 +84,130 @@ class Lens:
         return self.numbers[4 : 4 + self.n_lens]
 
 
-def calibrate_lens(
+def calibrate_lenses(
     xy: FloatArray,
     points: FloatArray,
-    size: tuple[int, int],
+    sizes: Sequence[tuple[int, int]],
     *,
-    name: str,
-    fisheye: bool = False,
-    known: Camera | None = None,
-) -> Lens:
-    """Estimate a camera's focal length and lens from its own views of the board.
+    known: Sequence[Camera | None],
+    fisheye: bool | None = None,
+) -> list[Lens | None]:
+    """Estimate each camera's focal length and lens from its own views of the board.
 
     The focal length is searched on a grid first, so that no closed form has to survive outliers and strong lenses;
-    then the lens is refined with the boards' poses. The sixth-order coefficient k3 is used only where held-out views
-    are predicted better with it.
+    then the lens is refined with the boards' poses. These are start values: some views of each camera suffice.
 
     Parameters
     ----------
-    xy : (n_views, n_corners, 2) array, px
+    xy : (n_frames, n_cameras, n_corners, 2) array, px
     points : (n_corners, 3) array, mm
-    size : (int, int), px
-    name : str
-        The camera's, for messages.
-    fisheye : bool
-    known : Camera, optional
-        Its lens is held, and only the noise is estimated.
+    sizes : sequence of (int, int), px
+    known : sequence of Camera or None
+        Lenses that are held; of these only the noise is estimated.
+    fisheye : bool, optional
+        By default a wide lens is a fisheye if held-out views are predicted better that way.
 
     Returns
     -------
-    Lens
-
-    Raises
-    ------
-    CalibrationError
-        If too few views show enough of the board.
+    list of Lens or None
+        None where too few views show enough of the board.
     """
-    views = spread_views(xy, _VIEWS_FOR_LENS)
-    if len(views) < (1 if known else 3):
-        raise CalibrationError(
-            f"camera {name}: {len(views)} views show at least {MIN_CORNERS} corners of the board, 3 are needed for its "
-            "lens; record the board again in front of it, or give its intrinsics with --intrinsics"
-        )
+    views = [spread_views(xy[:, i], _VIEWS_FOR_LENS) for i in range(len(sizes))]
+    usable = [i for i, mine in enumerate(views) if len(mine) >= (1 if known[i] else MIN_VIEWS)]
+    mine = {i: xy[views[i], i] for i in usable}
+    starts = {
+        i: _held(camera) if (camera := known[i]) else _start(mine[i], points, sizes[i], bool(fisheye)) for i in usable
+    }
+    fitted = _fit(starts, mine, points, sizes)
+    if fisheye is None:
+        wide = [i for i in usable if known[i] is None and fitted[i].numbers[0] < _WIDE * max(sizes[i])]
+        others = _fit({i: _start(mine[i], points, sizes[i], True) for i in wide}, mine, points, sizes)
+        for i in wide:
+            sigma = np.full(1, min(fitted[i].sigma, others[i].sigma))
+            losses = [held_out_loss(_alone(lens, mine[i], points, sizes[i]), sigma) for lens in (fitted[i], others[i])]
+            if significant(losses[0] - losses[1]):
+                fitted[i] = others[i]
+    return [fitted.get(i) for i in range(len(sizes))]
+
+
+def _held(camera: Camera) -> Lens:
+    numbers = np.zeros(LENS_SIZE)
+    numbers[:4] = camera.matrix[[0, 1, 0, 1], [0, 1, 2, 2]]
+    numbers[4 : 4 + len(camera.distortion)] = camera.distortion
+    return Lens(numbers, len(camera.distortion), camera.fisheye, np.zeros(LENS_SIZE, dtype=bool), 0.0)
+
+
+def _start(xy: FloatArray, points: FloatArray, size: tuple[int, int], fisheye: bool) -> Lens:
     free = np.zeros(LENS_SIZE, dtype=bool)
-    if known is not None:
-        numbers = np.zeros(LENS_SIZE)
-        numbers[:4] = known.matrix[[0, 1, 0, 1], [0, 1, 2, 2]]
-        numbers[4 : 4 + len(known.distortion)] = known.distortion
-        lens = Lens(numbers, len(known.distortion), known.fisheye, free, 0.0)
-    else:
-        n_lens = 4 if fisheye else 5
-        free[:8] = True
-        lens = Lens(_search_focal(xy, points, size, fisheye), n_lens, fisheye, free, 0.0)
-    poses, error = board_poses(xy[views], points, lens.matrix, lens.distortion, fisheye=lens.fisheye)
+    free[:8] = True
+    return Lens(_search_focal(xy, points, size, fisheye=fisheye), 4 if fisheye else 5, fisheye, free, 0.0)
+
+
+def _alone(lens: Lens, xy: FloatArray, points: FloatArray, size: tuple[int, int]) -> Bundle:
+    """Set up one camera with its views."""
+    poses, error = board_poses(xy, points, lens.matrix, lens.distortion, fisheye=lens.fisheye)
     placed = np.isfinite(error[:, 0])
-    bundle = lens_bundle([lens], [size], points, xy[views[placed]][:, None], np.eye(4)[None], poses[placed, 0])
-    solution = refine(bundle, rounds=4)
-    if known is None and not fisheye:
-        richer = free.copy()
-        richer[8] = True
-        rich_free = np.concatenate([richer, np.zeros(6, dtype=bool)])[None]
-        if better_held_out(solution, rich_free):
-            solution, free = refine(replace(solution.bundle, free=rich_free), rounds=2), richer
-    return replace(lens, numbers=solution.bundle.lens[0], free=free, sigma=float(solution.sigma[0]))
+    return lens_bundle([lens], [size], points, xy[placed][:, None], np.eye(4)[None], poses[placed, 0])
 
 
-def _search_focal(xy: FloatArray, points: FloatArray, size: tuple[int, int], fisheye: bool) -> FloatArray:
+def _fit(
+    lenses: dict[int, Lens], xy: dict[int, FloatArray], points: FloatArray, sizes: Sequence[tuple[int, int]]
+) -> dict[int, Lens]:
+    """Refine lenses and boards' poses, each camera in its own views; all at once, which saves most of the time."""
+    alone = [_alone(lens, xy[i], points, sizes[i]) for i, lens in lenses.items()]
+    if not alone:
+        return {}
+    n_boards = np.cumsum([0, *(len(b.world_from_board) for b in alone)])
+    solution = refine(
+        replace(
+            alone[0],
+            camera=np.concatenate([b.camera + i for i, b in enumerate(alone)]),
+            frame=np.concatenate([b.frame + n for b, n in zip(alone, n_boards, strict=False)]),
+            **{
+                name: np.concatenate([getattr(b, name) for b in alone])
+                for name in (
+                    "lens",
+                    "cam_from_world",
+                    "world_from_board",
+                    "xy",
+                    "n_lens",
+                    "fisheye",
+                    "free",
+                    "prior",
+                    "prior_mean",
+                )
+            },
+        ),
+        rounds=2,
+        tolerance=1.0,
+    )
+    return {
+        i: replace(lens, numbers=solution.bundle.lens[row], sigma=float(solution.sigma[row]))
+        for row, (i, lens) in enumerate(lenses.items())
+    }
+
+
+def _search_focal(xy: FloatArray, points: FloatArray, size: tuple[int, int], *, fisheye: bool) -> FloatArray:
     """Return the ideal lens (12,) whose focal length explains the views best."""
-    views = spread_views(xy, _VIEWS_FOR_FOCAL)
-    none = np.zeros(4 if fisheye else 0)
+    xy = xy[spread_views(xy, _VIEWS_FOR_FOCAL)]
     lens = np.zeros(LENS_SIZE)
     lens[2:4] = (np.array(size) - 1) / 2
-    best = np.inf
-    for focal in _FOCAL_GRID * max(size):
-        ideal = np.array([focal, focal, *lens[2:4]])
-        _, error = board_poses(xy[views], points, lens_matrix(ideal), none, fisheye=fisheye)
-        miss = float(np.median(error[:, 0]))
-        if miss < best:
-            best = miss
-            lens[:2] = focal
+    grid = _FOCAL_GRID * max(size)
+    misses = np.empty(len(grid))
+    if fisheye:
+        for i, focal in enumerate(grid):
+            ideal = lens_matrix(np.array([focal, focal, *lens[2:4]]))
+            misses[i] = np.median(board_poses(xy, points, ideal, np.zeros(4), fisheye=True)[1][:, 0])
+    else:  # all focal lengths share one homography a view
+        n = len(xy)
+        usable = np.tile(np.isfinite(xy).all(-1), (len(grid), 1))
+        rays = ((xy - lens[2:4]) / grid[:, None, None, None]).reshape(-1, *xy.shape[1:])
+        H, solved = homographies(xy - lens[2:4], usable[:n], points)
+        H = np.stack([np.diag([1 / f, 1 / f, 1.0]) for f in grid])[:, None] @ H
+        usable &= np.tile(solved, len(grid))[:, None]
+        _, error = poses_from_homographies(H.reshape(-1, 3, 3), rays, usable, points)
+        misses[:] = np.median(error[:, 0].reshape(len(grid), n), axis=1) * grid
+    lens[:2] = grid[int(np.argmin(misses))]
     return lens
 
 
@@ -204,3 +258,41 @@ def lens_bundle(
         prior=prior,
         prior_mean=mean,
     )
+
+
+def set_model(bundle: Bundle, sizes: Sequence[tuple[int, int]], unknown: BoolArray, model: str) -> Bundle:
+    """Let those numbers of the unknown lenses move that a model has; the others go where they are without it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    sizes : sequence of (int, int), px
+    unknown : (n_cameras,) bool array
+        Cameras whose lens is not held.
+    model : {"k1", "k2", "full", "k3"}
+
+    Returns
+    -------
+    Bundle
+    """
+    rung = LENS_MODELS.index(model)
+    lens, free = bundle.lens.copy(), bundle.free.copy()
+    prior, mean = bundle.prior.copy(), bundle.prior_mean.copy()
+    for i in map(int, np.flatnonzero(unknown)):
+        fisheye, n_lens = bool(bundle.fisheye[i]), int(bundle.n_lens[i])
+        if rung < 2:
+            numbers = [0, 1, 4, 5][: 3 + rung]
+        else:
+            numbers = list(range(8))
+            if rung == 3 and not fisheye:
+                numbers.append(8)
+        free[i, :LENS_SIZE] = False
+        free[i, numbers] = True
+        prior[i], mean[i] = lens_prior(
+            sizes[i], lens[i, 0], n_lens=n_lens, fisheye=fisheye, aspect=_ONE_FOCAL if rung < 2 else None
+        )
+        if rung < 2:
+            lens[i, :2] = lens[i, :2].mean()
+        held = ~free[i, :LENS_SIZE]
+        lens[i, held] = mean[i, held]
+    return replace(bundle, lens=lens, free=free, prior=prior, prior_mean=mean)

@@ -5,31 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pose3d.data.board import Board
 from pose3d.data.camera import Camera, Rig
 from pose3d.data.detections import BoardDetections
-from pose3d.errors import CalibrationError
-from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.transforms import apply, inverse, rotvec_translation
-from pose3d.log import Progress, logger, no_progress
+from pose3d.log import Progress, no_progress
 
-from .boards import symmetries
-from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
+from .bundle import Solution
 from .detection import detect_board
-from .extrinsics import Graph, Link, candidate_poses, link_cameras, place_boards
+from .extrinsics import Link
 from .findings import Finding
-from .intrinsics import Lens, calibrate_lens, lens_bundle
-from .poses import board_poses
 from .quality import Quality, measure
-from .selection import better_together
+from .solve import solve_rig
 from .uncertainty import Uncertainty, VolumeError, parameter_uncertainty, volume_error
 
 __all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
-
-_OUT_OF_STEP = 2.0  # times the cameras' own noise
-_BAD_VIEW = 6.0  # a view whose median residual is this many times the camera's noise is left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +98,8 @@ def calibrate_rig(
     board: Board,
     *,
     intrinsics: Rig | None = None,
-    fisheye: bool = False,
+    lens_model: str | None = None,
+    fisheye: bool | None = None,
     offsets: Mapping[str, int] | None = None,
     truncate: bool = False,
     workers: int | None = None,
@@ -122,8 +114,8 @@ def calibrate_rig(
     board : Board
     intrinsics : Rig, optional
         Cameras whose lenses are known; they are held. Matched by name, sizes must agree.
-    fisheye : bool
-        Use the fisheye model for the cameras that `intrinsics` does not give.
+    lens_model, fisheye
+        As in :func:`calibrate_detections`.
     offsets, truncate, workers
         As in :func:`pose3d.calibration.detect_board`.
     progress : callable, optional
@@ -169,14 +161,17 @@ def calibrate_rig(
     True
     """
     detections = detect_board(sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress)
-    return calibrate_detections(detections, intrinsics=intrinsics, fisheye=fisheye, progress=progress)
+    return calibrate_detections(
+        detections, intrinsics=intrinsics, lens_model=lens_model, fisheye=fisheye, progress=progress
+    )
 
 
 def calibrate_detections(
     detections: BoardDetections,
     *,
     intrinsics: Rig | None = None,
-    fisheye: bool = False,
+    lens_model: str | None = None,
+    fisheye: bool | None = None,
     progress: Progress = no_progress,
 ) -> Calibration:
     """Calibrate several cameras from a board's corners.
@@ -186,7 +181,10 @@ def calibrate_detections(
     detections : BoardDetections
     intrinsics : Rig, optional
         Cameras whose lenses are known; they are held.
-    fisheye : bool
+    lens_model : {"k1", "k2", "full", "k3"}, optional
+        See :data:`pose3d.calibration.intrinsics.LENS_MODELS`; by default the one that predicts held-out instants.
+    fisheye : bool, optional
+        Whether lenses are fisheyes; by default the views of a wide lens decide.
     progress : callable, optional
 
     Returns
@@ -199,200 +197,36 @@ def calibrate_detections(
     CalibrationError
         If no lens can be estimated, no two cameras can be linked, or `intrinsics` do not fit the clips.
     """
-    _check_intrinsics(detections, intrinsics)
-    lost: dict[str, str] = {}
-    seen = [name for name, n in zip(detections.cameras, detections.n_views, strict=True) if n]
-    for name in detections.cameras:
-        if name not in seen:
-            lost[name] = "it never saw the board"
-    detections = _select(detections, seen)
-    lenses = []
-    for i, name in enumerate(seen):
-        progress("calibrating lenses", i, len(seen))
-        known = intrinsics[name] if intrinsics is not None and name in intrinsics else None
-        try:
-            lens = calibrate_lens(
-                detections.xy[:, i],
-                detections.board.points,
-                detections.sizes[i],
-                name=name,
-                fisheye=fisheye,
-                known=known,
-            )
-        except CalibrationError as error:
-            lost[name] = str(error).removeprefix(f"camera {name}: ")
-            continue
-        logger.debug("%s alone: focal length %.1f px, noise %.2f px", name, lens.numbers[0], lens.sigma)
-        lenses.append(lens)
-    detections = _select(detections, [name for name in seen if name not in lost])
-    progress("calibrating lenses", len(seen), len(seen))
-    return _calibrate_together(detections, lenses, lost, progress)
-
-
-def _check_intrinsics(detections: BoardDetections, intrinsics: Rig | None) -> None:
-    if intrinsics is None:
-        return
-    if not set(intrinsics.names) & set(detections.cameras):
-        raise CalibrationError(
-            f"the known intrinsics are for {', '.join(intrinsics.names)}, the clips for "
-            f"{', '.join(detections.cameras)}: no camera has both; name the clips as the calibration does"
-        )
-    for name, size in zip(detections.cameras, detections.sizes, strict=True):
-        if name in intrinsics and intrinsics[name].size != size:
-            width, height = intrinsics[name].size
-            raise CalibrationError(
-                f"camera {name}: the clip is {size[0]}x{size[1]}, but its known intrinsics are for {width}x{height}; "
-                "record at that size or calibrate the lens anew"
-            )
-
-
-def _select(detections: BoardDetections, names: list[str]) -> BoardDetections:
-    index = [detections.cameras.index(name) for name in names]
-    return replace(
-        detections,
-        cameras=tuple(names),
-        sizes=tuple(detections.sizes[i] for i in index),
-        xy=detections.xy[:, index],
-    )
-
-
-def _calibrate_together(
-    detections: BoardDetections, lenses: list[Lens], lost: dict[str, str], progress: Progress
-) -> Calibration:
-    board, points = detections.board, detections.board.points
-    order, turns = symmetries(board)
-    found = [
-        board_poses(detections.xy[:, i], points, lens.matrix, lens.distortion, fisheye=lens.fisheye)
-        for i, lens in enumerate(lenses)
-    ]
-    if not found:
-        raise CalibrationError("no camera could be calibrated: " + "; ".join(f"{n}: {w}" for n, w in lost.items()))
-    candidates = np.stack([candidate_poses(poses, error, turns) for poses, error in found], axis=1)
-    graph = link_cameras(candidates)
-    for i, name in enumerate(detections.cameras):
-        if i not in graph.linked:
-            lost[name] = "it never saw the board at the same instant as another camera of the group"
-    if len(graph.linked) == 1 and len(detections.cameras) + len(lost) > 1:
-        raise CalibrationError(
-            "no two cameras saw the board at the same instant: record a clip in which the board moves through the "
-            f"space that the cameras share ({_shared_views(detections)})"
-        )
-    kept = sorted(graph.linked)
-    world_from_board, choice = place_boards(candidates, graph.cam_from_root, graph.linked)
-    xy = np.where(
-        (choice >= 0)[..., None, None],
-        np.take_along_axis(detections.xy, order[np.maximum(choice, 0) // 2][..., None], axis=2),
-        np.nan,
-    )
-    placed = np.isfinite(world_from_board[:, 0, 0])
-    start = lens_bundle(
-        [lenses[i] for i in kept],
-        [detections.sizes[i] for i in kept],
-        points,
-        xy[placed][:, kept],
-        graph.cam_from_root[kept],
-        world_from_board[placed],
-    )
-    own_sigma = np.array([lenses[i].sigma for i in kept])
-    solution, dropped = _refine(start, own_sigma, int(placed.sum()), progress)
-    names = tuple(detections.cameras[i] for i in kept)
-    frames = detections.frames[placed]
-    quality = measure(solution, board, names=names, frames=frames, dropped=dropped)
-    rig = _make_rig(solution, names, [detections.sizes[i] for i in kept], quality)
-    used = replace(_select(detections, list(names)), frames=frames, xy=xy[placed][:, kept])
-    _say_links(graph, detections.cameras)
+    solved = solve_rig(detections, intrinsics=intrinsics, lens_model=lens_model, fisheye=fisheye, progress=progress)
+    solution, used = solved.solution, solved.detections
+    quality = measure(solution, used.board, names=used.cameras, frames=used.frames, dropped=solved.dropped)
     uncertainty = parameter_uncertainty(solution)
     return Calibration(
-        rig=rig,
-        board=board,
+        rig=_make_rig(solution, used, quality),
+        board=used.board,
         quality=quality,
-        unlinked=dict(sorted(lost.items())),
+        unlinked=solved.lost,
         detections=used,
         solution=solution,
         uncertainty=uncertainty,
         volume=volume_error(solution, uncertainty, used.sizes),
-        links={
-            (detections.cameras[a], detections.cameras[b]): link
-            for (a, b), link in graph.links.items()
-            if a in kept and b in kept
-        },
+        links=solved.links,
     )
 
 
-def _shared_views(detections: BoardDetections) -> str:
-    views = ", ".join(f"{n} {c}" for n, c in zip(detections.cameras, detections.n_views, strict=True))
-    return f"views of the board: {views}"
-
-
-def _say_links(graph: Graph, names: tuple[str, ...]) -> None:
-    for a, b in graph.tree:
-        link = graph.links[a, b]
-        if link.agreeing < 5:
-            logger.warning(
-                "%s and %s are linked by %d of %d shared views only", names[a], names[b], link.agreeing, link.shared
-            )
-
-
-def _refine(start: Bundle, own_sigma: FloatArray, n_frames: int, progress: Progress) -> tuple[Solution, BoolArray]:
-    """Refine all together if that predicts held-out instants better than lenses from each camera's own views.
-
-    Views that fit nothing are left out.
-    """
-    lens = np.arange(LENS_SIZE + 6) < LENS_SIZE
-    dropped = np.zeros((n_frames, len(start.lens)), dtype=bool)
-
-    def solve(bundle: Bundle) -> Solution:
-        solution = refine(bundle, own_sigma=own_sigma, progress=progress)
-        for _ in range(3):
-            bundle = solution.bundle
-            median = np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1)
-            bad = median > _BAD_VIEW * solution.sigma[bundle.camera]
-            if not bad.any():
-                break
-            dropped[bundle.frame[bad], bundle.camera[bad]] = True
-            solution = refine(select_views(bundle, ~bad), rounds=2, own_sigma=own_sigma, progress=progress)
-        return solution
-
-    solution = solve(replace(start, free=start.free & ~lens))
-    held, held_dropped = solution, dropped.copy()
-    unknown = bool((start.free & lens).any())
-    together = unknown and better_together(solution, start.free, own_sigma)
-    if together:
-        dropped[:] = False
-        solution = solve(replace(start, cam_from_world=held.bundle.cam_from_world))
-        # what is no matter of lenses (shutters out of step) would only bend them
-        together = bool(np.median(solution.sigma / own_sigma) <= _OUT_OF_STEP)
-    if not together:
-        solution, dropped = held, held_dropped
-    if unknown and not together:
-        logger.info(
-            "lenses are held as each camera's own views give them: together they predict nothing clearly better"
-        )
-    excess = float(np.median(solution.sigma / own_sigma))
-    if excess > _OUT_OF_STEP:
-        logger.warning(
-            "the cameras together fit %.0f times worse than each alone (%.2f px against %.2f px): they may not be in "
-            "step, or one moved",
-            excess,
-            1.1774 * float(np.median(solution.sigma)),
-            1.1774 * float(np.median(own_sigma)),
-        )
-    return solution, dropped
-
-
-def _make_rig(solution: Solution, names: tuple[str, ...], sizes: list[tuple[int, int]], quality: Quality) -> Rig:
+def _make_rig(solution: Solution, used: BoardDetections, quality: Quality) -> Rig:
     bundle = solution.bundle
-    rotation, translation = rotvec_translation(bundle.cam_from_world @ inverse(bundle.cam_from_world[0]))
+    rotation, translation = rotvec_translation(bundle.cam_from_world)
     cameras = tuple(
         Camera(
             name,
-            sizes[i],
+            used.sizes[i],
             bundle.matrix(i),
             bundle.distortion(i),
             rotation[i],
             translation[i],
             fisheye=bool(bundle.fisheye[i]),
         )
-        for i, name in enumerate(names)
+        for i, name in enumerate(used.cameras)
     )
     return Rig(cameras, {"adjusted": True, "error": quality.error_px})

@@ -4,14 +4,46 @@ Coefficients stand in OpenCV's order, so that the same numbers serve both: ``k1 
 divide) and, for the fisheye, ``k1 k2 k3 k4``.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
 
-__all__ = ["distort", "distort_jacobian", "distort_slopes", "undistort_normalized"]
+__all__ = [
+    "LensComponents",
+    "distort",
+    "distort_components",
+    "distort_jacobian",
+    "distort_slopes",
+    "lens_components",
+    "undistort_normalized",
+]
 
 _BROWN_LENGTHS = (0, 4, 5, 8)
+_BROWN_NAMES = ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
+
+
+class LensComponents(NamedTuple):
+    """A lens's answer with its derivatives, each an array of the coordinates' shape.
+
+    Attributes
+    ----------
+    x, y : (...) arrays
+        Distorted normalised coordinates.
+    xx, xy, yy : (...) arrays
+        Entries of their derivative by the coordinates, which is symmetric.
+    by_coefficient : tuple of pairs of (...) arrays
+        Derivatives of x and y by each coefficient.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    xx: FloatArray
+    xy: FloatArray
+    yy: FloatArray
+    by_coefficient: tuple[tuple[FloatArray, FloatArray], ...]
 
 
 def _brown(distortion: ArrayLike) -> FloatArray:
@@ -49,7 +81,13 @@ def distort(xy: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False) -> F
     Brown (1971), Close-range camera calibration; Kannala & Brandt (2006), IEEE PAMI 28:1335, eq. 6.
     """
     xy = np.asarray(xy, dtype=np.float64)
-    x, y = xy[..., 0], xy[..., 1]
+    return np.stack(distort_components(xy[..., 0], xy[..., 1], distortion, fisheye=fisheye), axis=-1)
+
+
+def distort_components(
+    x: FloatArray, y: FloatArray, distortion: ArrayLike, *, fisheye: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Apply a lens as :func:`distort`, x and y apart, which is faster for large arrays."""
     r2 = x * x + y * y
     if fisheye:
         k = _fisheye(distortion)
@@ -58,15 +96,16 @@ def distort(xy: ArrayLike, distortion: ArrayLike, *, fisheye: bool = False) -> F
         t2 = theta * theta
         series = 1 + t2 * (k[..., 0] + t2 * (k[..., 1] + t2 * (k[..., 2] + t2 * k[..., 3])))
         ratio = np.where(r > 1e-9, theta / np.maximum(r, 1e-9), 1.0) * series
-        return np.asarray(xy * ratio[..., None])
+        return x * ratio, y * ratio
     if np.shape(distortion)[-1] == 0:
-        return xy.copy()
+        return x.copy(), y.copy()
     d = _brown(distortion)
     k1, k2, p1, p2, k3, k4, k5, k6 = (d[..., i] for i in range(8))
-    radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
-    yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-    return np.stack([xd, yd], axis=-1)
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    if d[..., 5:].any():
+        radial = radial / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    cross = 2 * (p1 * y + p2 * x)
+    return x * (radial + cross) + p2 * r2, y * (radial + cross) + p1 * r2
 
 
 def distort_jacobian(
@@ -104,41 +143,70 @@ def distort_slopes(
     """
     xy = np.asarray(xy, dtype=np.float64)
     if fisheye:
-        by_xy = _fisheye_jacobian(xy, distortion)[1]
-        return by_xy[..., 0, 0], by_xy[..., 0, 1], by_xy[..., 1, 1]
+        return _fisheye_components(xy[..., 0], xy[..., 1], _fisheye(distortion))[2:5]
     _, _, a, b, c = _brown_parts(xy[..., 0], xy[..., 1], _brown(distortion))
     return a, b, c
 
 
 def _brown_jacobian(xy: FloatArray, distortion: ArrayLike, n: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    d = _brown(distortion)
-    x, y = xy[..., 0], xy[..., 1]
-    k1, k2, p1, p2, k3, k4, k5, k6 = (d[..., i] for i in range(8))
-    r2 = x * x + y * y
-    above = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-    below = 1 / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    radial = above * below
-    slope = ((k1 + r2 * (2 * k2 + 3 * r2 * k3)) - radial * (k4 + r2 * (2 * k5 + 3 * r2 * k6))) * below
-    xd = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
-    yd = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y
-    by_xy = np.empty((*xd.shape, 2, 2))
-    by_xy[..., 0, 0] = radial + 2 * x * x * slope + 2 * p1 * y + 6 * p2 * x
-    by_xy[..., 0, 1] = by_xy[..., 1, 0] = 2 * x * y * slope + 2 * p1 * x + 2 * p2 * y
-    by_xy[..., 1, 1] = radial + 2 * y * y * slope + 6 * p1 * y + 2 * p2 * x
-    by_d = np.empty((*xd.shape, 2, 8))
-    power = r2 * below
-    for up, down in ((0, 5), (1, 6), (4, 7)):
-        by_d[..., 0, up], by_d[..., 1, up] = x * power, y * power
-        by_d[..., 0, down], by_d[..., 1, down] = -x * power * radial, -y * power * radial
-        power = power * r2
-    by_d[..., 0, 2], by_d[..., 1, 2] = 2 * x * y, r2 + 2 * y * y
-    by_d[..., 0, 3], by_d[..., 1, 3] = r2 + 2 * x * x, 2 * x * y
-    return np.stack([xd, yd], axis=-1), by_xy, by_d[..., :n]
+    return _stacked(_brown_components(xy[..., 0], xy[..., 1], _brown(distortion), n))
 
 
 def _fisheye_jacobian(xy: FloatArray, distortion: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
-    k = _fisheye(distortion)
-    r2 = (xy * xy).sum(-1)
+    return _stacked(_fisheye_components(xy[..., 0], xy[..., 1], _fisheye(distortion)))
+
+
+def _stacked(parts: LensComponents) -> tuple[FloatArray, FloatArray, FloatArray]:
+    by_xy = np.stack([np.stack([parts.xx, parts.xy], -1), np.stack([parts.xy, parts.yy], -1)], -2)
+    by_d = np.zeros((*parts.x.shape, 2, len(parts.by_coefficient)))
+    for i, (along_x, along_y) in enumerate(parts.by_coefficient):
+        by_d[..., 0, i], by_d[..., 1, i] = along_x, along_y
+    return np.stack([parts.x, parts.y], axis=-1), by_xy, by_d
+
+
+def lens_components(x: FloatArray, y: FloatArray, distortion: ArrayLike, *, fisheye: bool = False) -> LensComponents:
+    """Apply a lens and give all derivatives, by components: several times faster than :func:`distort_jacobian`.
+
+    Parameters
+    ----------
+    x, y : (...) arrays
+        Normalised coordinates.
+    distortion : (..., n) array
+    fisheye : bool
+
+    Returns
+    -------
+    LensComponents
+    """
+    if fisheye:
+        return _fisheye_components(x, y, _fisheye(distortion))
+    return _brown_components(x, y, _brown(distortion), int(np.shape(distortion)[-1]))
+
+
+def _brown_components(x: FloatArray, y: FloatArray, d: FloatArray, n: int) -> LensComponents:
+    moved_x, moved_y, by_x, by_both, by_y = _brown_parts(x, y, d)
+    if n == 0:
+        return LensComponents(moved_x, moved_y, by_x, by_both, by_y, ())
+    xx, yy, xy2 = x * x, y * y, 2 * x * y
+    r2 = xx + yy
+    below: FloatArray | float = 1.0
+    if d[..., 5:].any():
+        below = 1 / (1 + r2 * (d[..., 5] + r2 * (d[..., 6] + r2 * d[..., 7])))
+    power = r2 * below
+    up, down = [], []
+    for _ in range(3):
+        up.append((x * power, y * power))
+        power = power * r2
+    tangential = [(xy2, r2 + 2 * yy), (r2 + 2 * xx, xy2)]
+    by_d = [*up[:2], *tangential, up[2]][:n]
+    if n == len(_BROWN_NAMES):
+        radial = (1 + r2 * (d[..., 0] + r2 * (d[..., 1] + r2 * d[..., 4]))) * below
+        down = [(-a * radial, -b * radial) for a, b in up]
+    return LensComponents(moved_x, moved_y, by_x, by_both, by_y, (*by_d, *down))
+
+
+def _fisheye_components(x: FloatArray, y: FloatArray, k: FloatArray) -> LensComponents:
+    r2 = x * x + y * y
     r = np.sqrt(r2)
     theta = np.arctan(r)
     t2 = theta * theta
@@ -150,11 +218,12 @@ def _fisheye_jacobian(xy: FloatArray, distortion: ArrayLike) -> tuple[FloatArray
     ratio = per_r * series
     # d(ratio)/dr / r, whose limit at the axis only meets factors xy that vanish there
     bend = np.where(near, 0.0, (slope / (1 + r2) - ratio) / (safe * safe))
-    outer = xy[..., :, None] * xy[..., None, :]
-    by_xy = ratio[..., None, None] * np.eye(2) + bend[..., None, None] * outer
-    powers = t2[..., None] ** np.arange(1, 5)
-    by_k = (xy * per_r[..., None])[..., :, None] * powers[..., None, :]
-    return xy * ratio[..., None], by_xy, by_k
+    by_k = []
+    power = per_r * t2
+    for _ in range(4):
+        by_k.append((x * power, y * power))
+        power = power * t2
+    return LensComponents(x * ratio, y * ratio, ratio + bend * x * x, bend * x * y, ratio + bend * y * y, tuple(by_k))
 
 
 def undistort_normalized(

@@ -78,7 +78,7 @@ class Calibration:
         Parameters
         ----------
         new_from_old : (4, 4) array, mm
-            A rigid transform. Covariances stand as they are: they are in the cameras' own axes.
+            A rigid transform.
         """
         bundle = self.solution.bundle
         poses = bundle.cam_from_world @ inverse(new_from_old)
@@ -89,6 +89,7 @@ class Calibration:
             self,
             rig=Rig(tuple(cameras), self.rig.metadata),
             solution=replace(self.solution, bundle=moved),
+            uncertainty=self.uncertainty.transformed(poses, new_from_old),
             volume=replace(self.volume, xyz=apply(new_from_old, self.volume.xyz)),
         )
 
@@ -200,7 +201,7 @@ def calibrate_detections(
     solved = solve_rig(detections, intrinsics=intrinsics, lens_model=lens_model, fisheye=fisheye, progress=progress)
     solution, used = solved.solution, solved.detections
     quality = measure(solution, used.board, names=used.cameras, frames=used.frames, dropped=solved.dropped)
-    uncertainty = parameter_uncertainty(solution)
+    uncertainty = parameter_uncertainty(solution, solved.lens_covariance)
     return Calibration(
         rig=_make_rig(solution, used, quality),
         board=used.board,

@@ -6,7 +6,7 @@ import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
 
-from .bundle import LENS_SIZE, Bundle, refine, residuals, robust_loss, select_views
+from .bundle import LENS_SIZE, Bundle, camera_information, refine, residuals, robust_loss, select_views
 
 __all__ = ["fit_lenses_apart", "held_out_loss", "significant", "thin"]
 
@@ -66,7 +66,7 @@ def held_out_loss(
             continue
         training = select_views(start, ~held)
         if apart:
-            training = fit_lenses_apart(training)
+            training = fit_lenses_apart(training)[0]
         fitted = refine(training, rounds=2, tolerance=_ROUGHLY, own_sigma=own_sigma).bundle
         test = replace(
             select_views(start, held),
@@ -84,8 +84,16 @@ def held_out_loss(
     return out
 
 
-def fit_lenses_apart(bundle: Bundle) -> Bundle:
-    """Refine each camera's lens on its own views, as if every view showed a board of its own, and hold it."""
+def fit_lenses_apart(bundle: Bundle) -> tuple[Bundle, FloatArray]:
+    """Refine each camera's lens on its own views, as if every view showed a board of its own.
+
+    Returns
+    -------
+    bundle : Bundle
+        With these lenses, held.
+    covariance : (n_cameras, 12, 12) array
+        How well they are known.
+    """
     lens = np.arange(LENS_SIZE + 6) < LENS_SIZE
     alone = replace(
         bundle,
@@ -93,6 +101,11 @@ def fit_lenses_apart(bundle: Bundle) -> Bundle:
         world_from_board=bundle.world_from_board[bundle.frame],
         free=bundle.free & lens,
     )
-    fitted = refine(alone, rounds=2, tolerance=_ROUGHLY).bundle.lens
+    solution = refine(alone, rounds=2, tolerance=_ROUGHLY)
+    information, camera, number = camera_information(solution)
+    covariance = np.zeros((len(bundle.lens), LENS_SIZE, LENS_SIZE))
+    for i in range(len(bundle.lens)):
+        mine = np.flatnonzero(camera == i)
+        covariance[i][np.ix_(number[mine], number[mine])] = np.linalg.inv(information[np.ix_(mine, mine)])
     held: BoolArray = bundle.free & ~lens
-    return replace(bundle, lens=fitted, free=held)
+    return replace(bundle, lens=solution.bundle.lens, free=held), covariance

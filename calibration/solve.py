@@ -45,6 +45,8 @@ class Solved:
         Pairs of cameras with shared views.
     lost : dict of str to str
         Cameras that could not be calibrated or linked, and why.
+    lens_covariance : (n_cameras, 12, 12) array
+        Of lenses that each camera's own views gave and that were held in the joint refinement; 0 for the others.
     lens_model : str
         The model of the lenses that were estimated; see :data:`pose3d.calibration.intrinsics.LENS_MODELS`.
     """
@@ -55,6 +57,7 @@ class Solved:
     own_sigma: FloatArray
     links: dict[tuple[str, str], Link]
     lost: dict[str, str]
+    lens_covariance: FloatArray
     lens_model: str
 
 
@@ -104,8 +107,8 @@ def _solve_rig(
         raise CalibrationError("no camera could be calibrated: " + "; ".join(f"{n}: {w}" for n, w in lost.items()))
     start, used, links = _place(_of_cameras(detections, list(lenses)), lenses, lost)
     own_sigma = np.array([lenses[name].sigma for name in used.cameras])
-    solution, dropped, lens_model = _refine(start, own_sigma, used.sizes, lens_model, progress)
-    return Solved(solution, used, dropped, own_sigma, links, dict(sorted(lost.items())), lens_model)
+    solution, dropped, lens_covariance, lens_model = _refine(start, own_sigma, used.sizes, lens_model, progress)
+    return Solved(solution, used, dropped, own_sigma, links, dict(sorted(lost.items())), lens_covariance, lens_model)
 
 
 def _check_intrinsics(detections: BoardDetections, intrinsics: Rig | None) -> None:
@@ -229,11 +232,11 @@ def _refine(
     sizes: Sequence[tuple[int, int]],
     model: str | None,
     progress: Progress,
-) -> tuple[Solution, BoolArray, str]:
+) -> tuple[Solution, BoolArray, FloatArray, str]:
     """Refine cameras and boards with the lens model that is asked for, or the one that the views support."""
     unknown = np.asarray(start.free[:, :LENS_SIZE].any(1))
     solution, dropped = _solve(set_model(start, sizes, unknown, model or "full"), own_sigma, progress)
-    together = True
+    together, covariance = True, np.zeros((len(start.lens), LENS_SIZE, LENS_SIZE))
     if model is None and unknown.any():
         # what is no matter of lenses (shutters out of step) would only bend them
         in_step = bool(np.median(solution.sigma / own_sigma) <= _OUT_OF_STEP)
@@ -242,7 +245,7 @@ def _refine(
         bundle = set_model(replace(start, cam_from_world=solution.bundle.cam_from_world), sizes, unknown, model)
         if not (together and in_step):
             together = False
-            bundle = fit_lenses_apart(bundle)
+            bundle, covariance = fit_lenses_apart(bundle)
             logger.info("lenses are as each camera's own views give them: together they predict nothing clearly better")
         if not together or model != "full":
             solution, dropped = _solve(bundle, own_sigma, progress)
@@ -255,4 +258,4 @@ def _refine(
             1.1774 * float(np.median(solution.sigma)),
             1.1774 * float(np.median(own_sigma)),
         )
-    return solution, dropped, model or "full"
+    return solution, dropped, covariance, model or "full"

@@ -1,6 +1,6 @@
 """How well a calibration is known: the covariance of its parameters, and what it means in mm in the recorded volume."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,11 @@ class Uncertainty:
         Whose parameter it is, and which: 0 to 11 the lens (fx fy cx cy and the coefficients), 12 to 14 the turn, 15
         to 17 the shift.
     n_cameras : int
+
+    Notes
+    -----
+    A camera's turn pivots about its pose's translation, so that the shift goes with the world's origin; see
+    :meth:`transformed`.
     """
 
     covariance: FloatArray
@@ -44,7 +49,7 @@ class Uncertainty:
     def sd(self) -> FloatArray:
         """(n_cameras, 18) array: standard deviations; 0 where a parameter was held."""
         out = np.zeros((self.n_cameras, LENS_SIZE + 6))
-        out[self.camera, self.number] = np.sqrt(np.diag(self.covariance))
+        out[self.camera, self.number] = np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
         return out
 
     @property
@@ -61,6 +66,23 @@ class Uncertainty:
     def translation_sd_mm(self) -> FloatArray:
         """(n_cameras, 3) array: shifts along the camera's axes, relative to the first camera."""
         return self.sd[:, LENS_SIZE + 3 :]
+
+    def transformed(self, cam_from_new: FloatArray, new_from_old: FloatArray) -> "Uncertainty":
+        """Return the uncertainty of the same cameras in another world.
+
+        Parameters
+        ----------
+        cam_from_new : (n_cameras, 4, 4) array, mm
+        new_from_old : (4, 4) array, mm
+        """
+        lever = skew(cam_from_new[:, :3, :3] @ new_from_old[:3, 3])
+        change = np.eye(len(self.camera))
+        turns, shifts = np.flatnonzero(np.isin(self.number, range(12, 15))), np.flatnonzero(self.number >= 15)
+        same = self.camera[shifts][:, None] == self.camera[turns]
+        i, j = np.nonzero(same)
+        rows, columns = shifts[i], turns[j]
+        change[rows, columns] = lever[self.camera[rows], self.number[rows] - 15, self.number[columns] - 12]
+        return replace(self, covariance=change @ self.covariance @ change.T)
 
     def to_dict(self, names: tuple[str, ...], fisheye: tuple[bool, ...]) -> dict[str, Any]:
         """Return standard deviations by camera and name, for a json file."""
@@ -112,13 +134,16 @@ class VolumeError:
         }
 
 
-def parameter_uncertainty(solution: Solution) -> Uncertainty:
+def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None = None) -> Uncertainty:
     """Invert the information that the views hold about the cameras, the boards' poses marginalised.
 
     Parameters
     ----------
     solution : Solution
         Converged.
+    lens_covariance : (n_cameras, 12, 12) array, optional
+        Of lenses that were estimated beforehand and then held: how well they are known, and through them the poses. 0
+        where a lens was given.
 
     Returns
     -------
@@ -128,11 +153,36 @@ def parameter_uncertainty(solution: Solution) -> Uncertainty:
     ----------
     Triggs, McLauchlan, Hartley, Fitzgibbon (2000), Bundle adjustment: a modern synthesis, sections 6 and 9.
     """
-    information, camera, number = camera_information(solution)
+    bundle = solution.bundle
+    if lens_covariance is None or not lens_covariance.any():
+        information, camera, number = camera_information(solution)
+        return Uncertainty(_inverse(information), camera, number, len(bundle.lens))
+    uncertain = np.einsum("cii->ci", lens_covariance) > 0
+    free = bundle.free.copy()
+    free[:, :LENS_SIZE] |= uncertain
+    information, camera, number = camera_information(replace(solution, bundle=replace(bundle, free=free)))
+    held = np.flatnonzero((number < LENS_SIZE) & ~bundle.free[camera, number])
+    rest = np.setdiff1d(np.arange(len(camera)), held)
+    prior = np.zeros((len(held), len(held)))
+    same = camera[held][:, None] == camera[held]
+    i, j = np.nonzero(same)
+    prior[i, j] = lens_covariance[camera[held[i]], number[held[i]], number[held[j]]]
+    apart = _inverse(information[np.ix_(rest, rest)])
+    follow = -apart @ information[np.ix_(rest, held)]  # how the poses follow the lenses
+    covariance = np.zeros_like(information)
+    covariance[np.ix_(held, held)] = prior
+    covariance[np.ix_(rest, held)] = follow @ prior
+    covariance[np.ix_(held, rest)] = covariance[np.ix_(rest, held)].T
+    covariance[np.ix_(rest, rest)] = apart + follow @ prior @ follow.T
+    return Uncertainty(covariance, camera, number, len(bundle.lens))
+
+
+def _inverse(information: FloatArray) -> FloatArray:
+    if not len(information):
+        return np.zeros((0, 0))
     scale = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    inner = scipy.linalg.inv(information * scale[:, None] * scale + 1e-14 * np.eye(len(scale))) if len(scale) else 0.0
-    covariance = np.asarray(inner * scale[:, None] * scale).reshape(len(scale), len(scale))
-    return Uncertainty((covariance + covariance.T) / 2, camera, number, len(solution.bundle.lens))
+    inner = scipy.linalg.inv(information * scale[:, None] * scale + 1e-14 * np.eye(len(scale)))
+    return np.asarray((inner + inner.T) / 2 * scale[:, None] * scale)
 
 
 def volume_error(

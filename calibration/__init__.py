@@ -1,21 +1,71 @@
 """Cameras from boards. Knows nothing of poses."""
 
-from .anipose import from_anipose, to_anipose
-from .boards import draw_board
+from .alignment import (
+    WorldFrame,
+    apply_world,
+    frame_from_axes,
+    frame_from_floor,
+    frame_from_plumb,
+    frame_from_points,
+    frame_from_up,
+)
+from .anipose import from_anipose, solve_with_anipose, to_anipose
+from .boards import board_cells, draw_board
+from .changes import Comparison
+from .comparison import changes_since, compare_rigs, moved_since
 from .corners import find_corners
-from .detection import detect_board
+from .detection import detect_board, detect_each, search_board
+from .epipolar_poses import calibrate_from_keypoints
+from .findings import Finding
+from .floor_board import frame_from_board, put_on_floor
+from .intrinsics import LENS_MODELS
+from .named_points import KnownLength, scale_from_length
 from .quality import CameraQuality, Quality
-from .rig import Calibration, calibrate_detections, calibrate_rig
+from .rig import SOLVERS, Calibration, calibrate_detections, calibrate_rig
+from .subject import refine_from_keypoints
+from .subject_quality import SubjectCalibration
+from .uncertainty import Uncertainty, VolumeError
+from .verdict import CameraVerdict, Verdict, judge
 
 __all__ = [
+    "LENS_MODELS",
+    "SOLVERS",
     "Calibration",
     "CameraQuality",
+    "CameraVerdict",
+    "Comparison",
+    "Finding",
+    "KnownLength",
     "Quality",
+    "SubjectCalibration",
+    "Uncertainty",
+    "Verdict",
+    "VolumeError",
+    "WorldFrame",
+    "apply_world",
+    "board_cells",
     "calibrate_detections",
+    "calibrate_from_keypoints",
     "calibrate_rig",
+    "changes_since",
+    "compare_rigs",
     "detect_board",
+    "detect_each",
     "draw_board",
     "find_corners",
+    "frame_from_axes",
+    "frame_from_board",
+    "frame_from_floor",
+    "frame_from_plumb",
+    "frame_from_points",
+    "frame_from_up",
     "from_anipose",
+    "judge",
+    "moved_since",
+    "put_on_floor",
+    "refine_from_keypoints",
+    "scale_from_length",
+    "search_board",
+    "solve_with_anipose",
     "to_anipose",
 ]

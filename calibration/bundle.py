@@ -24,6 +24,7 @@ __all__ = [
     "Bundle",
     "Solution",
     "camera_information",
+    "dispersion",
     "lens_matrix",
     "lens_prior",
     "refine",
@@ -355,6 +356,8 @@ def _noise(bundle: Bundle, views: list[Views], state: _State, own: FloatArray | 
     return np.asarray(np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR))
 
 
+_PIECES = 12  # into which a recording is cut to see how views disagree
+_FEWEST_PIECES = 6
 _EXACT = 0.01  # of the cost: a tenth of a standard deviation in one parameter
 
 
@@ -458,3 +461,52 @@ def camera_information(solution: Solution) -> tuple[FloatArray, IntArray, IntArr
     S = _reduced(_normal_equations(bundle, views, state, solution.sigma))[0]
     camera, number = np.nonzero(bundle.free)
     return S, camera, number
+
+
+def dispersion(solution: Solution) -> float:
+    """Tell how much more the views disagree about the cameras than independent corners would.
+
+    Errors of neighbouring corners, and of views soon after one another, go together: a board that is not flat, a lens
+    that the model does not quite fit, edges that move with the light. So many corners then say less than they seem to.
+    The recording is cut into pieces; what each would change about the cameras is held against what its corners' noise
+    explains.
+
+    Parameters
+    ----------
+    solution : Solution
+        Converged.
+
+    Returns
+    -------
+    float
+        Factor by which variances are larger than independent corners give; 1 at least.
+
+    References
+    ----------
+    Liang & Zeger (1986), Longitudinal data analysis using generalized linear models, Biometrika 73:13.
+    """
+    bundle = replace(solution.bundle, prior=np.zeros_like(solution.bundle.prior))
+    known, instant = np.unique(bundle.frame, return_inverse=True)
+    n_pieces = min(_PIECES, len(known))
+    piece = instant * n_pieces // max(len(known), 1)
+    S, scores = [], []
+    for i in range(n_pieces):
+        mine = piece == i
+        part = select_views(bundle, mine)
+        views = _views(part)
+        weight = [solution.weight[mine][some.rows] for some in views]
+        state = _State(0.0, _misfits(part, views), weight)
+        information, score, _, _ = _reduced(_normal_equations(part, views, state, solution.sigma))
+        S.append(information)
+        scores.append(score)
+    if n_pieces < _FEWEST_PIECES or not bundle.free.any():
+        return 1.0
+    each, score = np.stack(S), np.stack(scores)
+    score = score - each @ np.linalg.lstsq(each.sum(0), score.sum(0), rcond=None)[0]  # as if fully converged
+    total = camera_information(solution)[0]
+    scale = 1 / np.sqrt(np.maximum(np.diag(total), 1e-300))
+    inverse = scale[:, None] * np.linalg.inv(total * scale[:, None] * scale + 1e-14 * np.eye(len(total))) * scale
+    leverage = inverse @ each
+    seen = float(np.einsum("gi,ij,gj->", score, inverse, score))
+    expected = float(np.einsum("gii->", leverage) - np.einsum("gij,gji->", leverage, leverage))
+    return max(1.0, seen / max(expected, 1e-9))

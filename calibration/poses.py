@@ -176,7 +176,7 @@ def poses_from_homographies(
         miss = np.where(usable[:, None], miss.sum(2), np.nan)
     enough = np.asarray(usable.sum(-1, keepdims=True) >= MIN_CORNERS)
     good = enough & (np.where(usable[:, None], X[:, :, 2], 1.0) > 0).all(-1)
-    good &= np.isfinite(t).all(-1)[:, None]
+    good &= np.isfinite(t).all(-1, keepdims=True)
     half = np.sort(miss, axis=-1)
     count = (usable.sum(-1) + 1) // 2
     inner = np.arange(half.shape[-1]) < count[:, None, None]

@@ -5,22 +5,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pose3d.data.board import Board
 from pose3d.data.camera import Camera, Rig
 from pose3d.data.detections import BoardDetections
+from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.transforms import apply, inverse, rotvec_translation
 from pose3d.log import Progress, no_progress
 
-from .bundle import Solution
-from .detection import detect_board
+from .agreement import held_lenses, sightings
+from .anipose import solve_with_anipose
+from .bundle import LENS_SIZE, Solution
+from .detection import search_board
+from .exchanged import find_exchanged, find_exchanged_places
 from .extrinsics import Link
 from .findings import Finding
+from .intrinsics import Lens
+from .mistakes import find_mirrored, find_moved
 from .quality import Quality, measure
-from .solve import solve_rig
+from .shutters import measure_timing, timing_findings
+from .solve import estimate_lenses, hold_rig, solve_rig
+from .timing import find_offsets, offset_findings, shift_detections
 from .uncertainty import Uncertainty, VolumeError, parameter_uncertainty, volume_error
 
-__all__ = ["Calibration", "calibrate_detections", "calibrate_rig"]
+__all__ = ["SOLVERS", "Calibration", "calibrate_detections", "calibrate_rig"]
+
+SOLVERS = ("pose3d", "aniposelib")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +120,9 @@ def calibrate_rig(
 ) -> Calibration:
     """Calibrate several cameras from synchronised clips (or image folders) of a board.
 
+    The two steps, :func:`search_board` and :func:`calibrate_detections`, can more: frames matched by their times, clips
+    of its own for a camera's lens, another solver.
+
     Parameters
     ----------
     sources : mapping of str to path
@@ -161,61 +176,149 @@ def calibrate_rig(
     >>> bool(abs(np.linalg.norm(right - left) - 150) < 1)
     True
     """
-    detections = detect_board(sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress)
-    return calibrate_detections(
+    detections, findings = search_board(
+        sources, board, offsets=offsets, truncate=truncate, workers=workers, progress=progress
+    )
+    found = calibrate_detections(
         detections, intrinsics=intrinsics, lens_model=lens_model, fisheye=fisheye, progress=progress
     )
+    return replace(found, findings=(*findings, *found.findings))
 
 
 def calibrate_detections(
     detections: BoardDetections,
     *,
     intrinsics: Rig | None = None,
+    lens_clips: Mapping[str, BoardDetections] | None = None,
     lens_model: str | None = None,
     fisheye: bool | None = None,
+    earlier: Rig | None = None,
+    solver: str = "pose3d",
     progress: Progress = no_progress,
 ) -> Calibration:
-    """Calibrate several cameras from a board's corners.
+    """Calibrate several cameras from a board's corners, and find out what is wrong with the recording.
 
     Parameters
     ----------
     detections : BoardDetections
     intrinsics : Rig, optional
         Cameras whose lenses are known; they are held.
+    lens_clips : mapping of str to BoardDetections, optional
+        Cameras with a clip of their own for the lens (:func:`detect_each`); it is held, its uncertainty is kept.
     lens_model : {"k1", "k2", "full", "k3"}, optional
         See :data:`pose3d.calibration.intrinsics.LENS_MODELS`; by default the one that predicts held-out instants.
     fisheye : bool, optional
         Whether lenses are fisheyes; by default the views of a wide lens decide.
+    earlier : Rig, optional
+        An earlier calibration of the same cameras, which tells whether two cameras' clips are exchanged.
+    solver : {"pose3d", "aniposelib"}
+        aniposelib's own solver, to compare; its cameras are then measured as ours are.
     progress : callable, optional
 
     Returns
     -------
     Calibration
-        The same detections give the same numbers.
+        The same detections give the same numbers. Clips that are clearly out of step by whole frames are shifted, and
+        a finding says so.
 
     Raises
     ------
     CalibrationError
         If no lens can be estimated, no two cameras can be linked, or `intrinsics` do not fit the clips.
+    ValueError
+        If there is no such solver.
     """
-    solved = solve_rig(detections, intrinsics=intrinsics, lens_model=lens_model, fisheye=fisheye, progress=progress)
+    if solver not in SOLVERS:
+        raise ValueError(f"solver {solver!r} is unknown; there are {', '.join(SOLVERS)}")
+    own, covariance = _lenses_of_clips(lens_clips or {}, lens_model, fisheye)
+    known = _joined(intrinsics, own)
+    findings = [] if known is None else list(find_exchanged(detections, known))
+    try:
+        lenses, lost = estimate_lenses(detections, intrinsics=known, fisheye=fisheye)
+    except CalibrationError as error:
+        raise CalibrationError(findings[0].line()) if findings else error from error
+    detections, noticed = _in_step(detections, lenses)
+    findings += noticed
+    if solver == "aniposelib":
+        solved = hold_rig(detections, solve_with_anipose(detections, intrinsics=known, fisheye=bool(fisheye)))
+    else:
+        solved = solve_rig(detections, lenses, lens_covariance=covariance, lens_model=lens_model, progress=progress)
     solution, used = solved.solution, solved.detections
-    quality = measure(solution, used.board, names=used.cameras, frames=used.frames, dropped=solved.dropped)
+    quality = measure(
+        solution, used.board, names=used.cameras, frames=used.frames, dropped=solved.dropped, sizes=used.sizes
+    )
     uncertainty = parameter_uncertainty(solution, solved.lens_covariance)
+    for rig in (known, earlier):
+        if rig is not None and not any(finding.kind == "exchanged" for finding in findings):
+            findings += find_exchanged_places(solved.links, rig)
+    findings += timing_findings(measure_timing(solution, used))
+    if not findings:  # shutters out of step look as if a camera had moved
+        findings += find_moved(sightings(used, held_lenses(solution)))
     return Calibration(
         rig=_make_rig(solution, used, quality),
         board=used.board,
         quality=quality,
-        unlinked=solved.lost,
+        unlinked=dict(sorted((lost | solved.lost).items())),
         detections=used,
         solution=solution,
         uncertainty=uncertainty,
         volume=volume_error(solution, uncertainty, used.sizes),
         links=solved.links,
+        findings=tuple(findings),
     )
 
 
-def _make_rig(solution: Solution, used: BoardDetections, quality: Quality) -> Rig:
+def _lenses_of_clips(
+    clips: Mapping[str, BoardDetections], lens_model: str | None, fisheye: bool | None
+) -> tuple[list[Camera], dict[str, FloatArray]]:
+    """Calibrate each camera's lens from a clip of its own; returns the cameras, and how well each lens is known."""
+    cameras, covariance = [], {}
+    for name, clip in clips.items():
+        alone = clip.select([name])
+        try:
+            lenses, _ = estimate_lenses(alone, fisheye=fisheye)
+        except CalibrationError as error:
+            reason = str(error).partition(f"{name}: ")[2] or str(error)
+            raise CalibrationError(f"the lens clip of camera {name}: {reason}") from error
+        solved = solve_rig(alone, lenses, lens_model=lens_model)
+        cameras.append(_make_rig(solved.solution, solved.detections).cameras[0])
+        spread = parameter_uncertainty(solved.solution, solved.lens_covariance)
+        covariance[name] = np.zeros((LENS_SIZE, LENS_SIZE))
+        covariance[name][np.ix_(spread.number, spread.number)] = spread.covariance
+    return cameras, covariance
+
+
+def _joined(intrinsics: Rig | None, own: list[Camera]) -> Rig | None:
+    """Return the known lenses; a camera's own clip counts before a calibration that was given."""
+    if not own:
+        return intrinsics
+    names = {camera.name for camera in own}
+    others = [] if intrinsics is None else [camera for camera in intrinsics if camera.name not in names]
+    return Rig((*own, *others))
+
+
+def _in_step(detections: BoardDetections, lenses: Mapping[str, Lens]) -> tuple[BoardDetections, tuple[Finding, ...]]:
+    """Look for clips that are late or mirrored; those late by whole frames, beyond doubt, are returned in step."""
+    seen = sightings(detections.select(list(lenses)), list(lenses.values()))
+    offsets = find_offsets(seen)
+    findings = offset_findings(offsets, given=_offsets_given(detections))
+    sure = {name for finding in findings if finding.grade == "FAIL" for name in finding.cameras}
+    if sure:
+        detections = shift_detections(detections, {name: n for name, n in offsets.frames.items() if name in sure})
+        seen = sightings(detections.select(list(lenses)), list(lenses.values()))
+    return detections, (*findings, *find_mirrored(seen, detections.board))
+
+
+def _offsets_given(detections: BoardDetections) -> dict[str, int]:
+    """Return the offsets with which clips were read already."""
+    if detections.own_frames is None:
+        return {}
+    shifts = detections.camera_frames - detections.frames[:, None]
+    same = (shifts == shifts[:1]).all(0)
+    return {name: int(shifts[0, i]) for i, name in enumerate(detections.cameras) if same[i]}
+
+
+def _make_rig(solution: Solution, used: BoardDetections, quality: Quality | None = None) -> Rig:
     bundle = solution.bundle
     rotation, translation = rotvec_translation(bundle.cam_from_world)
     cameras = tuple(
@@ -230,4 +333,4 @@ def _make_rig(solution: Solution, used: BoardDetections, quality: Quality) -> Ri
         )
         for i, name in enumerate(used.cameras)
     )
-    return Rig(cameras, {"adjusted": True, "error": quality.error_px})
+    return Rig(cameras, {} if quality is None else {"adjusted": True, "error": quality.error_px})

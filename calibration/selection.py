@@ -6,7 +6,7 @@ import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
 
-from .bundle import LENS_SIZE, Bundle, camera_information, refine, residuals, robust_loss, select_views
+from .bundle import LENS_SIZE, Bundle, camera_information, dispersion, refine, residuals, robust_loss, select_views
 
 __all__ = ["fit_lenses_apart", "held_out_loss", "significant", "thin"]
 
@@ -103,9 +103,10 @@ def fit_lenses_apart(bundle: Bundle) -> tuple[Bundle, FloatArray]:
     )
     solution = refine(alone, rounds=2, tolerance=_ROUGHLY)
     information, camera, number = camera_information(solution)
+    spread = dispersion(solution)
     covariance = np.zeros((len(bundle.lens), LENS_SIZE, LENS_SIZE))
     for i in range(len(bundle.lens)):
         mine = np.flatnonzero(camera == i)
-        covariance[i][np.ix_(number[mine], number[mine])] = np.linalg.inv(information[np.ix_(mine, mine)])
+        covariance[i][np.ix_(number[mine], number[mine])] = spread * np.linalg.inv(information[np.ix_(mine, mine)])
     held: BoolArray = bundle.free & ~lens
     return replace(bundle, lens=solution.bundle.lens, free=held), covariance

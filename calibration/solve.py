@@ -1,6 +1,7 @@
 """From board corners to cameras: lenses, poses, the joint refinement, and which lens model the views support."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,20 +11,23 @@ from pose3d.data.camera import Rig
 from pose3d.data.detections import BoardDetections
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.transforms import inverse
 from pose3d.log import Progress, logger, no_progress
 
 from .boards import symmetries
 from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
-from .extrinsics import Graph, Link, candidate_poses, link_cameras, place_boards
+from .extrinsics import Link, candidate_poses, link_cameras, place_boards
 from .intrinsics import LENS_MODELS, MIN_VIEWS, Lens, calibrate_lenses, lens_bundle, set_model
 from .poses import MIN_CORNERS, board_poses
 from .selection import fit_lenses_apart, held_out_loss, significant, thin
 
-__all__ = ["Solved", "solve_rig"]
+__all__ = ["Solved", "estimate_lenses", "hold_rig", "solve_rig"]
 
 _OUT_OF_STEP = 2.0  # times the cameras' own noise
 _INSTANTS_FOR_SELECTION = 120
 _PARSIMONY = 1.0  # standard errors by which a richer lens model must predict better
+_SUSPECT = 2.0  # median residual of a view, in units of its camera's noise (1.18 by chance), that asks for another look
+_TURNED = 0.8  # another pose of the board must lower the misfit by this
 _BAD_VIEW = 6.0  # a view whose median residual is this many times the camera's noise is left out
 
 
@@ -61,54 +65,115 @@ class Solved:
     lens_model: str
 
 
-def solve_rig(
-    detections: BoardDetections,
-    *,
-    intrinsics: Rig | None = None,
-    lens_model: str | None = None,
-    fisheye: bool | None = None,
-    progress: Progress = no_progress,
-) -> Solved:
-    """Solve for all cameras and boards; the parameters are those of :func:`pose3d.calibration.calibrate_detections`.
+def estimate_lenses(
+    detections: BoardDetections, *, intrinsics: Rig | None = None, fisheye: bool | None = None
+) -> tuple[dict[str, Lens], dict[str, str]]:
+    """Estimate the lens of each camera from its own views, for a start.
+
+    Parameters
+    ----------
+    detections : BoardDetections
+    intrinsics : Rig, optional
+        Cameras whose lenses are held.
+    fisheye : bool, optional
+
+    Returns
+    -------
+    lenses : dict of str to Lens
+    lost : dict of str to str
+        Cameras that have none, and why.
 
     Raises
     ------
     CalibrationError
-        If no lens can be estimated, no two cameras can be linked, or `intrinsics` do not fit the clips.
+        If there is none at all, or `intrinsics` do not fit the clips.
     """
-    with threadpool_limits(limits=1, user_api="blas"):  # its matrices are small: more threads only wait for each other
-        return _solve_rig(detections, intrinsics, lens_model, fisheye, progress)
-
-
-def _solve_rig(
-    detections: BoardDetections,
-    intrinsics: Rig | None,
-    lens_model: str | None,
-    fisheye: bool | None,
-    progress: Progress,
-) -> Solved:
     _check_intrinsics(detections, intrinsics)
-    seen = detections.n_views > 0
-    lost = {name: "it never saw the board" for name, some in zip(detections.cameras, seen, strict=True) if not some}
-    names = [name for name, some in zip(detections.cameras, seen, strict=True) if some]
-    detections = _of_cameras(detections, names)
-    progress("calibrating lenses", 0, len(names))
-    known = [intrinsics[name] if intrinsics is not None and name in intrinsics else None for name in names]
-    found = calibrate_lenses(detections.xy, detections.board.points, detections.sizes, known=known, fisheye=fisheye)
-    lenses = {name: lens for name, lens in zip(names, found, strict=True) if lens is not None}
-    progress("calibrating lenses", len(names), len(names))
-    for name in names:
-        if name not in lenses:
+    known = [intrinsics[name] if intrinsics is not None and name in intrinsics else None for name in detections.cameras]
+    with _one_thread():
+        found = calibrate_lenses(detections.xy, detections.board.points, detections.sizes, known=known, fisheye=fisheye)
+    lenses, lost = {}, {}
+    for name, lens, n_views in zip(detections.cameras, found, detections.n_views, strict=True):
+        if lens is not None:
+            lenses[name] = lens
+        elif n_views == 0:
+            lost[name] = "it never saw the board"
+        else:
             lost[name] = (
                 f"fewer than {MIN_VIEWS} of its views show at least {MIN_CORNERS} corners of the board; record the "
                 "board again in front of it, or give its intrinsics with --intrinsics"
             )
     if not lenses:
         raise CalibrationError("no camera could be calibrated: " + "; ".join(f"{n}: {w}" for n, w in lost.items()))
-    start, used, links = _place(_of_cameras(detections, list(lenses)), lenses, lost)
-    own_sigma = np.array([lenses[name].sigma for name in used.cameras])
-    solution, dropped, lens_covariance, lens_model = _refine(start, own_sigma, used.sizes, lens_model, progress)
-    return Solved(solution, used, dropped, own_sigma, links, dict(sorted(lost.items())), lens_covariance, lens_model)
+    return lenses, lost
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Return a context in which BLAS has one thread: on matrices as small as these, more only wait for each other."""
+    limited: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limited
+
+
+def solve_rig(
+    detections: BoardDetections,
+    lenses: Mapping[str, Lens],
+    *,
+    lens_covariance: Mapping[str, FloatArray] | None = None,
+    lens_model: str | None = None,
+    progress: Progress = no_progress,
+) -> Solved:
+    """Solve for all cameras and boards together.
+
+    Parameters
+    ----------
+    detections : BoardDetections
+    lenses : mapping of str to Lens
+        From :func:`estimate_lenses`; cameras that are absent are left out.
+    lens_covariance : mapping of str to (12, 12) array, optional
+        How well lenses that are held are known; exactly, by default.
+    lens_model, progress
+        As in :func:`pose3d.calibration.calibrate_detections`.
+
+    Raises
+    ------
+    CalibrationError
+        If no two cameras can be linked.
+    """
+    lost: dict[str, str] = {}
+    with _one_thread():
+        start, used, links = _place(detections, lenses, lost)
+        own_sigma = np.array([lenses[name].sigma for name in used.cameras])
+        solution, dropped, covariance, model = _refine(start, own_sigma, used.sizes, lens_model, progress)
+    for name, known in (lens_covariance or {}).items():
+        if name in used.cameras:
+            covariance[used.cameras.index(name)] = known
+    return Solved(solution, used, dropped, own_sigma, links, lost, covariance, model)
+
+
+def hold_rig(detections: BoardDetections, rig: Rig) -> Solved:
+    """Place the boards before cameras that are all held, so that an existing calibration can be measured.
+
+    Parameters
+    ----------
+    detections : BoardDetections
+    rig : Rig
+        Cameras that `detections` lacks are left out.
+
+    Raises
+    ------
+    CalibrationError
+        If no camera has both, or image sizes differ.
+    """
+    lost = {name: "it is not in the calibration" for name in detections.cameras if name not in rig}
+    detections = detections.select([name for name in detections.cameras if name in rig])
+    lenses, unseen = estimate_lenses(detections, intrinsics=rig)
+    lost |= unseen
+    with _one_thread():
+        start, used, links = _place(detections, lenses, lost, rig=rig)
+        own_sigma = np.array([lenses[name].sigma for name in used.cameras])
+        solution, dropped = _solve(replace(start, free=np.zeros_like(start.free)), own_sigma, no_progress)
+    none = np.zeros((len(used.cameras), LENS_SIZE, LENS_SIZE))
+    return Solved(solution, used, dropped, own_sigma, links, lost, none, "")
 
 
 def _check_intrinsics(detections: BoardDetections, intrinsics: Rig | None) -> None:
@@ -128,20 +193,11 @@ def _check_intrinsics(detections: BoardDetections, intrinsics: Rig | None) -> No
             )
 
 
-def _of_cameras(detections: BoardDetections, names: list[str]) -> BoardDetections:
-    index = [detections.cameras.index(name) for name in names]
-    return replace(
-        detections,
-        cameras=tuple(names),
-        sizes=tuple(detections.sizes[i] for i in index),
-        xy=detections.xy[:, index],
-    )
-
-
 def _place(
-    detections: BoardDetections, lenses: dict[str, Lens], lost: dict[str, str]
+    detections: BoardDetections, lenses: Mapping[str, Lens], lost: dict[str, str], *, rig: Rig | None = None
 ) -> tuple[Bundle, BoardDetections, dict[tuple[str, str], Link]]:
     """Link the cameras and place the boards: start values, the views that they explain, and the links."""
+    n_given, detections = len(detections.cameras), detections.select(list(lenses))
     points, names = detections.board.points, detections.cameras
     order, turns = symmetries(detections.board)
     found = [
@@ -150,15 +206,16 @@ def _place(
     ]
     candidates = np.stack([candidate_poses(poses, error, turns) for poses, error in found], axis=1)
     graph = link_cameras(candidates)
+    if rig is not None:  # the cameras stand where they stand
+        graph = graph._replace(cam_from_root=rig.select(names).cam_from_world, linked=list(range(len(names))))
     for i, name in enumerate(names):
         if i not in graph.linked:
             lost[name] = "it never saw the board at the same instant as another camera of the group"
-    if len(graph.linked) == 1 and len(names) + len(lost) > 1:
+    if len(graph.linked) == 1 and n_given > 1:
         raise CalibrationError(
             "no two cameras saw the board at the same instant: record a clip in which the board moves through the "
             f"space that the cameras share ({_shared_views(detections)})"
         )
-    _say_links(graph, names)
     kept = sorted(graph.linked)
     world_from_board, choice = place_boards(candidates, graph.cam_from_root, graph.linked)
     xy = np.where(
@@ -167,7 +224,7 @@ def _place(
         np.nan,
     )
     placed = np.isfinite(world_from_board[:, 0, 0])
-    used = _of_cameras(replace(detections, frames=detections.frames[placed], xy=xy[placed]), [names[i] for i in kept])
+    used = replace(detections, frames=detections.frames[placed], xy=xy[placed]).select([names[i] for i in kept])
     start = lens_bundle(
         [lenses[name] for name in used.cameras],
         used.sizes,
@@ -185,23 +242,64 @@ def _shared_views(detections: BoardDetections) -> str:
     return f"views of the board: {views}"
 
 
-def _say_links(graph: Graph, names: tuple[str, ...]) -> None:
-    for a, b in graph.tree:
-        link = graph.links[a, b]
-        if link.agreeing < 5:
-            logger.warning(
-                "%s and %s are linked by %d of %d shared views only", names[a], names[b], link.agreeing, link.shared
-            )
+def _turn_twins(solution: Solution) -> Bundle | None:
+    """Turn boards that were placed at a planar twin: where views fit badly, the pose is tried that each view suggests.
+
+    Returns None where nothing fits better.
+    """
+    bundle = solution.bundle
+    fit = _view_misfit(bundle, solution.sigma)
+    suspects = np.unique(bundle.frame[fit > _SUSPECT])
+    if not len(suspects):
+        return None
+    some = select_views(bundle, np.isin(bundle.frame, suspects))
+    held = replace(some, free=np.zeros_like(bundle.free))
+    poses, best = bundle.world_from_board.copy(), _frame_misfit(held, solution.sigma)
+    for camera in np.unique(some.camera):
+        mine = some.camera == camera
+        found, _ = board_poses(
+            some.xy[mine],
+            bundle.points,
+            bundle.matrix(camera),
+            bundle.distortion(camera),
+            fisheye=bool(bundle.fisheye[camera]),
+        )
+        for twin in range(2):
+            tried = bundle.world_from_board.copy()
+            there = np.isfinite(found[:, twin, 0, 0])
+            frames = some.frame[mine][there]
+            tried[frames] = inverse(bundle.cam_from_world[camera]) @ found[there, twin]
+            tried = refine(replace(held, world_from_board=tried), rounds=1, tolerance=1.0).bundle.world_from_board
+            misfit = _frame_misfit(replace(held, world_from_board=tried), solution.sigma)
+            better = misfit < _TURNED * best
+            poses[better], best[better] = tried[better], misfit[better]
+    if (poses == bundle.world_from_board).all():
+        return None
+    return replace(bundle, world_from_board=poses)
+
+
+def _view_misfit(bundle: Bundle, sigma: FloatArray) -> FloatArray:
+    """Return each view's median residual, in units of its camera's noise, (n_views,)."""
+    return np.asarray(np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1) / sigma[bundle.camera])
+
+
+def _frame_misfit(bundle: Bundle, sigma: FloatArray) -> FloatArray:
+    """Return the sum of each instant's views' misfits, bounded, (n_frames,)."""
+    capped = np.minimum(_view_misfit(bundle, sigma), _BAD_VIEW)
+    total: FloatArray = np.bincount(bundle.frame, capped, minlength=len(bundle.world_from_board)).astype(np.float64)
+    return total
 
 
 def _solve(start: Bundle, own_sigma: FloatArray, progress: Progress) -> tuple[Solution, BoolArray]:
     """Refine all that is free; views that fit nothing are left out, and told as (n_frames, n_cameras) of bool."""
     dropped = np.zeros((len(start.world_from_board), len(start.lens)), dtype=bool)
     solution = refine(start, rounds=2, own_sigma=own_sigma, progress=progress)
+    turned = _turn_twins(solution)
+    if turned is not None:
+        solution = refine(turned, rounds=2, own_sigma=own_sigma, progress=progress)
     for _ in range(3):
         bundle = solution.bundle
-        median = np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1)
-        bad = median > _BAD_VIEW * solution.sigma[bundle.camera]
+        bad = _view_misfit(bundle, solution.sigma) > _BAD_VIEW
         if not bad.any():
             break
         dropped[bundle.frame[bad], bundle.camera[bad]] = True
@@ -249,13 +347,4 @@ def _refine(
             logger.info("lenses are as each camera's own views give them: together they predict nothing clearly better")
         if not together or model != "full":
             solution, dropped = _solve(bundle, own_sigma, progress)
-    excess = float(np.median(solution.sigma / own_sigma))
-    if excess > _OUT_OF_STEP:
-        logger.warning(
-            "the cameras together fit %.0f times worse than each alone (%.2f px against %.2f px): they may not be in "
-            "step, or one moved",
-            excess,
-            1.1774 * float(np.median(solution.sigma)),
-            1.1774 * float(np.median(own_sigma)),
-        )
     return solution, dropped, covariance, model or "full"

@@ -12,7 +12,7 @@ from pose3d.geometry.projection import project_camera_frame
 from pose3d.geometry.rotations import skew
 from pose3d.geometry.transforms import apply
 
-from .bundle import LENS_SIZE, Bundle, Solution, camera_information
+from .bundle import LENS_SIZE, Bundle, Solution, camera_information, dispersion
 
 __all__ = ["Uncertainty", "VolumeError", "parameter_uncertainty", "volume_error"]
 
@@ -137,6 +137,9 @@ class VolumeError:
 def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None = None) -> Uncertainty:
     """Invert the information that the views hold about the cameras, the boards' poses marginalised.
 
+    Where views disagree by more than their corners' noise explains, variances grow accordingly; see
+    :func:`~pose3d.calibration.bundle.dispersion`.
+
     Parameters
     ----------
     solution : Solution
@@ -156,18 +159,19 @@ def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None
     bundle = solution.bundle
     if lens_covariance is None or not lens_covariance.any():
         information, camera, number = camera_information(solution)
-        return Uncertainty(_inverse(information), camera, number, len(bundle.lens))
+        return Uncertainty(dispersion(solution) * _inverse(information), camera, number, len(bundle.lens))
     uncertain = np.einsum("cii->ci", lens_covariance) > 0
     free = bundle.free.copy()
     free[:, :LENS_SIZE] |= uncertain
-    information, camera, number = camera_information(replace(solution, bundle=replace(bundle, free=free)))
+    opened = replace(solution, bundle=replace(bundle, free=free))
+    information, camera, number = camera_information(opened)
     held = np.flatnonzero((number < LENS_SIZE) & ~bundle.free[camera, number])
     rest = np.setdiff1d(np.arange(len(camera)), held)
     prior = np.zeros((len(held), len(held)))
     same = camera[held][:, None] == camera[held]
     i, j = np.nonzero(same)
     prior[i, j] = lens_covariance[camera[held[i]], number[held[i]], number[held[j]]]
-    apart = _inverse(information[np.ix_(rest, rest)])
+    apart = dispersion(solution) * _inverse(information[np.ix_(rest, rest)])
     follow = -apart @ information[np.ix_(rest, held)]  # how the poses follow the lenses
     covariance = np.zeros_like(information)
     covariance[np.ix_(held, held)] = prior

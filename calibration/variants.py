@@ -1,6 +1,7 @@
 """Which board is in the clips: the one that was given, or one that is easily mistaken for it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,21 +10,25 @@ from pose3d.data.board import Board
 from pose3d.errors import CalibrationError
 from pose3d.io.images import Image
 from pose3d.io.video import FrameSource
-from pose3d.log import logger
 
-from .boards import charuco_board, charuco_variants, dictionary_names
-from .corners import corner_finder
+from .boards import board_variants, dictionary_names, marker_corners
+from .findings import Finding
+from .marker_ratio import judge_marker_ratio, measure_marker_ratio
+from .markers import Markers, agreeing_markers, marker_finder
+from .mistakes import is_mirrored
 
 __all__ = ["choose_variant"]
 
 _SAMPLES = (16, 96)  # frames a camera; the second time if the first shows no marker
 _ENOUGH_MARKERS = 4
 _LOOKED_AT = 24  # images with markers that decide
+_AGREEING = 0.6  # of the markers must lie where the board has them
+_MEASURED = 12  # images that tell the markers' size
 _FEW = 4  # images that tell what other markers there are
 
 
-def choose_variant(sources: Mapping[str, FrameSource], board: Board) -> Board:
-    """Return the variant of a ChArUco board that the cameras saw, and say so if it is not the one that was given.
+def choose_variant(sources: Mapping[str, FrameSource], board: Board) -> tuple[Board, tuple[Finding, ...]]:
+    """Find out which variant of a board the cameras saw.
 
     Parameters
     ----------
@@ -32,17 +37,18 @@ def choose_variant(sources: Mapping[str, FrameSource], board: Board) -> Board:
 
     Returns
     -------
-    Board
-        A checkerboard as it was given.
+    board : Board
+        What the corners are to be found with. A checkerboard as it was given.
+    findings : tuple of Finding
+        What it is otherwise than given: ``transposed``, ``legacy``, ``inverted``, ``marker_ratio``.
 
     Raises
     ------
     CalibrationError
-        If a ChArUco board of no variant is there; it says which markers are.
+        If a board with markers is there in no variant; it says which markers are.
     """
     if board.kind == "checkerboard":
-        return board
-    markers = cv2.aruco.ArucoDetector(charuco_board(board).getDictionary())
+        return board, ()
     images: list[Image] = []
     for count in _SAMPLES:
         images = [
@@ -50,54 +56,75 @@ def choose_variant(sources: Mapping[str, FrameSource], board: Board) -> Board:
             for source in sources.values()
             for _, image in source.frames(indices=_sampled(source.n_frames, count), gray=True)
         ]
-        with_markers = {inverted: _with_markers(images, markers, inverted=inverted) for inverted in (False, True)}
-        if any(with_markers.values()):
+        shown = {inverted: _with_markers(images, board, inverted=inverted) for inverted in (False, True)}
+        if any(shown.values()):
             break
     best, most = board, 0
-    for variant in charuco_variants(board):
-        find = corner_finder(variant)
-        seen = with_markers[variant.inverted]
-        found = sum(int(np.isfinite(find(image)[:, 0]).sum()) for image in seen)
+    for variant in board_variants(board):
+        where = marker_corners(variant)
+        views = [markers for _, markers in shown[variant.inverted]]
+        found = sum(int(agreeing_markers(where[ids], quads).sum()) for ids, quads in views)
+        if found < _AGREEING * sum(len(ids) for ids, _ in views):
+            continue
         if found > 1.2 * most + 2:  # the board as given is tried first: another must be clearly better
             best, most = variant, found
-        if variant == board and found >= 0.25 * max(len(seen), 1) * board.n_corners:
-            break
     if most == 0:
         raise CalibrationError(_nothing_found(images, board))
-    if best != board:
-        logger.warning("the board is %s, not as given: %s", _difference(best, board), best.describe())
-    return best
+    findings = _differences(best, board)
+    if board.kind == "charuco":
+        images = [image for image, _ in shown[best.inverted]]
+        measured = measure_marker_ratio([images[i] for i in _sampled(len(images), _MEASURED)], best)
+        wrong = None if measured is None else judge_marker_ratio(measured, best)
+        if measured is not None and wrong is not None:
+            findings.append(wrong)
+            best = replace(best, marker_mm=measured.ratio * best.square_mm)
+    return best, tuple(findings)
 
 
 def _sampled(n: int, count: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, count))}) if n else []
 
 
-def _with_markers(images: Sequence[Image], detector: cv2.aruco.ArucoDetector, *, inverted: bool) -> list[Image]:
-    def shows_some(image: Image) -> bool:
-        ids = detector.detectMarkers(255 - image if inverted else image)[1]
-        return ids is not None and len(ids) >= _ENOUGH_MARKERS
-
-    some = [image for image in images if shows_some(image)]
+def _with_markers(images: Sequence[Image], board: Board, *, inverted: bool) -> list[tuple[Image, Markers]]:
+    """Return some of the images that show markers of the board's dictionary, wherever these are, and the markers."""
+    find = marker_finder(replace(board, inverted=False), any_place=True)
+    some = []
+    for image in images:
+        for ids, quads in find(255 - image if inverted else image):
+            if len(ids) >= _ENOUGH_MARKERS:
+                some.append((image, (ids, quads)))
+                break
     return [some[i] for i in _sampled(len(some), _LOOKED_AT)]
 
 
-def _difference(found: Board, given: Board) -> str:
-    words = []
+def _differences(found: Board, given: Board) -> list[Finding]:
+    """Say what is otherwise than given, each with the setting that is right."""
+    said = []
     if found.squares != given.squares:
-        words.append(f"{found.squares[0]}x{found.squares[1]} squares (x and y exchanged)")
+        what = "markers" if found.is_grid else "squares"
+        (x, y), (a, b) = found.squares, given.squares
+        says = f"the board has {x}x{y} {what}, not {a}x{b} as given: x and y are exchanged"
+        said.append(Finding("transposed", "WARN", (), says, f"set squares = [{x}, {y}]"))
     if found.inverted != given.inverted:
-        words.append("inverted (white on black)" if found.inverted else "black on white")
+        seen, told = ("white on black", "black on white") if found.inverted else ("black on white", "white on black")
+        says = f"the board is {seen}, not {told} as given"
+        said.append(Finding("inverted", "WARN", (), says, f"set inverted = {str(found.inverted).lower()}"))
     if found.legacy != given.legacy:
-        words.append("of the legacy pattern (OpenCV before 4.6)" if found.legacy else "of today's pattern")
-    return ", ".join(words)
+        seen = "of the legacy pattern (OpenCV before 4.6)" if found.legacy else "of today's pattern, not the legacy one"
+        said.append(Finding("legacy", "WARN", (), f"the board is {seen}", f"set legacy = {str(found.legacy).lower()}"))
+    return said
 
 
 def _nothing_found(images: Sequence[Image], board: Board) -> str:
     """Say what can be said about recordings in which the board was never found."""
+    if is_mirrored(images, board):
+        return (
+            "the clips are mirrored (left and right exchanged): the board is seen in a mirror only; switch mirroring "
+            "off in the recording software, or flip the clips back"
+        )
     said = (
         f"no {board.describe()} was seen in any of {len(images)} sampled frames, "
-        "nor inverted, of the legacy pattern or with x and y exchanged"
+        f"nor inverted{', of the legacy pattern' if board.kind == 'charuco' else ''} or with x and y exchanged"
     )
     few = [images[i] for i in _sampled(len(images), _FEW)]
     ids: dict[str, list[int]] = {}

@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
-from pose3d.cli_chain import angles, calibrate, export, triangulate
+from pose3d.cli_board import board
+from pose3d.cli_calibrate import calibrate
+from pose3d.cli_chain import angles, export, triangulate
 from pose3d.cli_console import INTERRUPTED, register
 from pose3d.cli_project import demo, doctor, init, run
+from pose3d.cli_subject import recalibrate
+from pose3d.cli_world import align, compare
 
 __all__ = ["app", "main"]
 
 _CHAIN = "The chain, on files or a session"
+_CAMERAS = "Cameras"
 _PROJECT = "Projects"
 _HELP = "Help"
 
@@ -67,6 +72,28 @@ register(
 )(triangulate)
 register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25 -o angles.csv"])(angles)
 register(app, panel=_CHAIN, examples=["pose3d export trial.csv --trc trial.trc"])(export)
+register(
+    app,
+    panel=_CAMERAS,
+    examples=[
+        "pose3d board -o board.pdf",
+        "pose3d board --board checkerboard --corners 9x6 --square-mm 25 -o board.pdf",
+    ],
+)(board)
+register(
+    app,
+    panel=_CAMERAS,
+    examples=[
+        "pose3d align calibration.toml --pixels floor.csv -o aligned.toml",
+        "pose3d align calibration.toml --points trial.csv --axes x:hip_r>hip_l,z:knee>hip_r -o aligned.toml",
+    ],
+)(align)
+register(app, panel=_CAMERAS, examples=["pose3d compare calibration.toml last-week.toml"])(compare)
+register(
+    app,
+    panel=_CAMERAS,
+    examples=["pose3d recalibrate back=back.h5 mid=mid.h5 top=top.h5 -c calibration.toml -o recalibrated.toml"],
+)(recalibrate)
 register(app, panel=_PROJECT, examples=["pose3d init my-project"])(init)
 register(app, panel=_PROJECT, examples=["pose3d run my-project/session1", "pose3d run my-project/session1 --dry-run"])(
     run

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -58,10 +58,16 @@ class BoardOptions:
     """The board that was shown to the cameras."""
 
     board: Annotated[
-        str | None, typer.Option(metavar="KIND", help="charuco or checkerboard.", rich_help_panel="Board")
+        str | None,
+        typer.Option(
+            metavar="KIND", help="charuco, checkerboard, aruco_grid or apriltag_grid.", rich_help_panel="Board"
+        ),
     ] = None
     squares: Annotated[
-        str | None, typer.Option(metavar="NxM", help="Squares of the board in x and y.", rich_help_panel="Board")
+        str | None,
+        typer.Option(
+            metavar="NxM", help="Squares of the board (markers of a grid) in x and y.", rich_help_panel="Board"
+        ),
     ] = None
     corners: Annotated[
         str | None,
@@ -71,37 +77,43 @@ class BoardOptions:
         float | None, typer.Option(metavar="MM", help="Edge of a square, mm.", rich_help_panel="Board")
     ] = None
     marker_mm: Annotated[
-        float | None, typer.Option(metavar="MM", help="Edge of a ChArUco marker, mm.", rich_help_panel="Board")
+        float | None, typer.Option(metavar="MM", help="Edge of a marker, mm.", rich_help_panel="Board")
+    ] = None
+    separation_mm: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM", help="Gap between a grid's markers, mm, instead of --square-mm.", rich_help_panel="Board"
+        ),
     ] = None
     dictionary: Annotated[
         str | None, typer.Option(metavar="NAME", help="ArUco dictionary, such as 4X4_1000.", rich_help_panel="Board")
     ] = None
 
-    def make(self) -> "Board":
+    def make(self, *, legacy: bool = False, inverted: bool = False) -> "Board":
         """Make the board, or say which option is missing or wrong."""
         from pose3d.data import Board
 
         if self.board is None:
-            raise typer.BadParameter("charuco or checkerboard is needed", param_hint="--board")
-        if self.board.lower() not in ("charuco", "checkerboard"):
-            raise typer.BadParameter(f"{self.board!r} is unknown: charuco or checkerboard", param_hint="--board")
-        if (self.squares is None) == (self.corners is None):
-            raise typer.BadParameter("the board's size is needed, in one of the two", param_hint="--squares/--corners")
-        if self.square_mm is None:
-            raise typer.BadParameter("the edge of a square in mm is needed", param_hint="--square-mm")
-        if self.squares is not None:
-            squares = parse_size(self.squares, "--squares")
-        else:
-            corners = parse_size(str(self.corners), "--corners")
-            squares = (corners[0] + 1, corners[1] + 1)
-        kind = self.board.lower()
-        charuco: dict[str, Any] = {"marker_mm": self.marker_mm, "dictionary": self.dictionary}
-        if kind == "checkerboard" and any(value is not None for value in charuco.values()):
-            raise typer.BadParameter("a checkerboard has no markers", param_hint="--marker-mm/--dictionary")
+            raise typer.BadParameter("the kind of board is needed: charuco, checkerboard, ...", param_hint="--board")
         try:
-            return Board("charuco" if kind == "charuco" else "checkerboard", squares, self.square_mm, **charuco)
+            return Board.from_settings(
+                self.board,
+                squares=None if self.squares is None else parse_size(self.squares, "--squares"),
+                corners=None if self.corners is None else parse_size(self.corners, "--corners"),
+                square_mm=self.square_mm,
+                marker_mm=self.marker_mm,
+                separation_mm=self.separation_mm,
+                dictionary=self.dictionary,
+                legacy=legacy,
+                inverted=inverted,
+            )
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--board") from error
+            said = re.sub(
+                r"\b(squares|corners|square_mm|marker_mm|separation_mm|dictionary)\b",
+                lambda word: f"--{word[0].replace('_', '-')}",
+                str(error),
+            )
+            raise typer.BadParameter(said, param_hint="--board") from error
 
 
 @dataclasses.dataclass

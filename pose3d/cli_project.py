@@ -57,7 +57,8 @@ def run_steps(
         console.result({"session": session.name, "steps": [outcome.to_dict() for outcome in outcomes]})
     if any(outcome.status in ("failed", "refused") for outcome in outcomes):
         return 1
-    return QUALITY if any(outcome.summary.get("unlinked") for outcome in outcomes) else 0
+    failed = any(outcome.summary.get("verdict", {}).get("grade") == "FAIL" for outcome in outcomes)
+    return QUALITY if failed else 0
 
 
 def init(

@@ -13,7 +13,8 @@ LAYERS = [  # from the floor up
     {"io"},
     {"project"},
     {"calibration", "labeling", "network", "tracking", "filtering", "reconstruction", "kinematics"},
-    {"batch", "report", "viewer", "demo"},
+    {"report", "viewer", "demo"},
+    {"batch"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -1,7 +1,7 @@
 """The work of each step: read what the session holds, call the library, write where the session says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,25 +42,58 @@ def _with_sides(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def calibrate_session(session: Session, progress: Progress) -> StepReport:
-    """Calibrate a session's cameras from its clips of the board, and write ``calibration.toml``."""
-    from pose3d.calibration import calibrate_rig
+    """Calibrate a session's cameras from its clips of the board; write ``calibration.toml`` and the report."""
+    from pose3d.calibration import (
+        calibrate_detections,
+        changes_since,
+        detect_each,
+        judge,
+        put_on_floor,
+        search_board,
+    )
     from pose3d.io.rigs import load_rig, save_rig
+    from pose3d.io.timestamps import read_timestamps
+    from pose3d.report.calibration_page import write_calibration_report
 
     config, clips = session.config, session.calibration_videos()
-    known = config.calibration.intrinsics
-    result = calibrate_rig(
+    settings, folder = config.calibration, session.project.folder
+    known = None if settings.intrinsics is None else load_rig(folder / settings.intrinsics)
+    old = None if settings.compare is None else load_rig(folder / settings.compare)
+    times = None
+    if settings.timestamps is not None:
+        times = read_timestamps(session.calibration_folder / settings.timestamps, cameras=list(clips))
+    detections, findings = search_board(
         clips,
         config.to_board(),
-        intrinsics=None if known is None else load_rig(session.project.folder / known),
-        fisheye=config.calibration.fisheye,
         offsets={name: n for name, n in config.offsets.items() if name in clips} or None,
-        truncate=config.calibration.truncate,
+        truncate=settings.truncate,
+        timestamps=times,
         progress=progress,
     )
-    save_rig(result.rig, session.calibration_toml)
-    lines = [result.board.describe(), *result.quality.lines()]
-    lines += [f"camera {name} is not in the calibration: {why}" for name, why in result.unlinked.items()]
-    return StepReport((session.calibration_toml,), tuple(lines), result.to_dict())
+    found = calibrate_detections(
+        detections,
+        intrinsics=known,
+        lens_clips=detect_each(session.lens_clips(), detections.board, progress=progress),
+        lens_model=settings.lens_model,
+        fisheye=settings.fisheye,
+        earlier=old,
+        solver=settings.solver,
+        progress=progress,
+    )
+    found = replace(found, findings=(*findings, *found.findings))
+    comparison = None if old is None else changes_since(found, old, progress=progress)
+    if comparison is not None:
+        found = replace(found, findings=(*found.findings, *comparison.findings))
+    if settings.floor_frame is not None:
+        found = put_on_floor(found, settings.floor_frame)
+    verdict = judge(found)
+    save_rig(found.rig, session.calibration_toml)
+    page = session.calibration_report
+    write_calibration_report(found, page, title=session.name, verdict=verdict, comparison=comparison)
+    lines = [found.board.describe(), *found.quality.lines(), *verdict.lines()]
+    lines += [] if comparison is None else comparison.lines()
+    summary = {**found.to_dict(), "verdict": verdict.to_dict()}
+    return StepReport((session.calibration_toml, page), tuple(lines), summary)
 
 
 def _frame_rate(trial: Trial, rig: "Rig") -> float | None:

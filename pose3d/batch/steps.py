@@ -148,14 +148,22 @@ def _calibrate(session: Session, clips: Mapping[str, Path], actions: Actions) ->
                 f"{target.name} there, or one clip per camera ({', '.join(config.project.video_extensions)})"
             )
         given = f"{target.name} is used as it is; there are no clips to make it from"
-    inputs = list(clips.values())
-    if config.calibration.intrinsics is not None:
-        inputs.append(session.project.folder / config.calibration.intrinsics)
-        if not inputs[-1].is_file():
-            raise ConfigError(f"{session.project.config_path}: calibration.intrinsics: there is no {inputs[-1]}")
+    lens_clips = session.lens_clips() if clips else {}
+    inputs = [*clips.values(), *lens_clips.values()]
+    for key, folder in (
+        ("intrinsics", session.project.folder),
+        ("compare", session.project.folder),
+        ("timestamps", session.calibration_folder),
+    ):
+        name = getattr(config.calibration, key)
+        if name is not None:
+            inputs.append(folder / name)
+            if not inputs[-1].is_file():
+                raise ConfigError(f"{session.project.config_path}: calibration.{key}: there is no {inputs[-1]}")
     settings = {
         **_settings(config, "board", "calibration", "offsets"),
         **{f"camera {camera}": path.name for camera, path in clips.items()},
+        **{f"lens of {camera}": path.name for camera, path in lens_clips.items()},
     }
     return Step(
         "calibrate",

@@ -1,6 +1,7 @@
 """Corners of a board as cameras saw them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -25,6 +26,14 @@ class BoardDetections:
         Index of each instant in the recordings; instants at which no camera saw the board may be absent.
     xy : (n_frames, n_cameras, n_corners, 2) array, px
         NaN where a corner was not seen.
+    own_frames : mapping of str to (n_instants,) int array, optional
+        Where cameras number their frames differently: the frame of a camera's own file by the number of the instant
+        (that of `frames`, of whole recordings), -1 where it has none.
+    blurred : mapping of str to (n,) int array
+        Instants at which a camera's view of the board was left out, as it is blurred; cameras without such may be
+        absent.
+    still : (n,) int array
+        Instants that were left out as the board had not moved since the one before.
     """
 
     board: Board
@@ -32,6 +41,9 @@ class BoardDetections:
     sizes: tuple[tuple[int, int], ...]
     frames: IntArray
     xy: FloatArray
+    own_frames: Mapping[str, IntArray] | None = None
+    blurred: Mapping[str, IntArray] = field(default_factory=dict)
+    still: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -42,6 +54,17 @@ class BoardDetections:
         put(self, "xy", frozen_array(self.xy, shape=shape, what="board corners"))
         if len(self.sizes) != len(self.cameras):
             raise ValueError(f"{len(self.sizes)} image sizes for {len(self.cameras)} cameras")
+        for name, some in (("own_frames", self.own_frames), ("blurred", self.blurred)):
+            if some is not None:
+                arrays = {
+                    k: frozen_array(v, shape=(None,), what=f"{name} of {k}", dtype=np.int64) for k, v in some.items()
+                }
+                put(self, name, arrays)
+        put(self, "still", frozen_array(self.still, shape=(None,), what="still", dtype=np.int64))
+        if self.own_frames is not None and len(self.frames):
+            last = int(self.frames.max())
+            if any(name not in self.own_frames or len(self.own_frames[name]) <= last for name in self.cameras):
+                raise ValueError(f"own_frames must have each camera's frames up to instant {last}")
 
     def __repr__(self) -> str:
         views = ", ".join(f"{name} {n}" for name, n in zip(self.cameras, self.n_views, strict=True))
@@ -53,6 +76,22 @@ class BoardDetections:
         return np.asarray(np.isfinite(self.xy).all(-1))
 
     @property
+    def camera_frames(self) -> IntArray:
+        """(n_frames, n_cameras) array: frame of each camera's own file at each instant, -1 where it has none."""
+        if self.own_frames is None:
+            return np.repeat(self.frames[:, None], len(self.cameras), axis=1)
+        if not self.cameras:
+            return np.zeros((len(self.frames), 0), dtype=np.int64)
+        return np.stack([self.own_frames[name][self.frames] for name in self.cameras], axis=1)
+
+    @property
     def n_views(self) -> IntArray:
         """(n_cameras,) array: frames in which each camera saw any corner."""
         return np.asarray(self.seen.any(-1).sum(0))
+
+    def select(self, names: Sequence[str]) -> "BoardDetections":
+        """Return the named cameras, in that order."""
+        index = [self.cameras.index(name) for name in names]
+        return replace(
+            self, cameras=tuple(names), sizes=tuple(self.sizes[i] for i in index), xy=self.xy[:, index].copy()
+        )

@@ -29,12 +29,9 @@ def _margin_squares(board: Board) -> float:
 
 def board_outline(board: Board) -> FloatArray:
     """Return the four corners of the sheet, border included, (4, 3) in mm in the board's frame."""
-    low = -(1 + _margin_squares(board))
-    nx, ny = board.squares
-    corners = np.array([[low, low], [nx + low, low], [nx + low, ny + low], [low, ny + low]])
-    corners[1:3, 0] += 2 * _margin_squares(board)
-    corners[2:4, 1] += 2 * _margin_squares(board)
-    return np.concatenate([corners * board.square_mm, np.zeros((4, 1))], axis=1)
+    margin = _margin_squares(board) * board.square_mm
+    (left, top), (right, bottom) = board.extent + np.array([[-margin], [margin]])
+    return np.array([[left, top, 0.0], [right, top, 0.0], [right, bottom, 0.0], [left, bottom, 0.0]])
 
 
 def faces_camera(camera: Camera, world_from_board: FloatArray) -> FloatArray:
@@ -152,7 +149,7 @@ class BoardPainter:
         back = faces_camera(self.camera, world_from_board) < 0
         texels, sheet = self._level(pose)
         scale = texels / self.board.square_mm
-        shift = texels * (1 + _margin_squares(self.board)) - 0.5
+        shift = texels * _margin_squares(self.board) - scale * self.board.extent[0, 0] - 0.5
         to_texel = np.array([[scale, 0, shift], [0, scale, shift], [0, 0, 1]]) @ to_board
         uvw = cv2.transform(fine, to_texel.astype(np.float32))
         u, v = uvw[..., 0] / uvw[..., 2], uvw[..., 1] / uvw[..., 2]

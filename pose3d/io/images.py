@@ -1,5 +1,6 @@
 """What every source of frames offers, and the simplest one: a folder of images."""
 
+import fnmatch
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
@@ -15,7 +16,7 @@ from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_file, require_folder
 from pose3d.io.names import IMAGE_SUFFIXES, natural_key
 
-__all__ = ["FrameSource", "Frames", "Image", "ImageFolder"]
+__all__ = ["FrameSource", "Frames", "Image", "ImageFolder", "is_pattern"]
 
 Image: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = Generator[tuple[int, Image], None, None]
@@ -95,10 +96,16 @@ class FrameSource(ABC):
     def _read(self, wanted: Sequence[int], gray: bool) -> Frames: ...
 
 
+def is_pattern(path: Path) -> bool:
+    """Tell whether a path's last part stands for several files."""
+    return any(sign in path.name for sign in "*?") and not path.exists()
+
+
 class ImageFolder(FrameSource):
     """A folder of images in natural order (``img_2`` before ``img_10``), all of one size.
 
-    Sizes are checked as images are read.
+    A path such as ``photos/left*.jpg`` takes the folder's images whose names match. Sizes are checked as images are
+    read.
 
     Raises
     ------
@@ -107,8 +114,14 @@ class ImageFolder(FrameSource):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = require_folder(path, "folder of images")
-        found = (p for p in self.path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+        self.path = Path(path)
+        pattern = self.path.name if is_pattern(self.path) else "*"
+        folder = require_folder(self.path.parent if is_pattern(self.path) else self.path, "folder of images")
+        found = (
+            p
+            for p in folder.iterdir()
+            if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and fnmatch.fnmatch(p.name, pattern)
+        )
         self.files = sorted(found, key=lambda p: natural_key(p.name))
         if not self.files:
             raise FormatError(f"{self.path}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")

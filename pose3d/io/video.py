@@ -13,7 +13,7 @@ import numpy as np
 from pose3d.errors import VideoError
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.io.files import atomic_path, require_file
-from pose3d.io.images import Frames, FrameSource, Image, ImageFolder
+from pose3d.io.images import Frames, FrameSource, Image, ImageFolder, is_pattern
 from pose3d.io.names import IMAGE_SUFFIXES
 from pose3d.log import logger
 
@@ -180,7 +180,7 @@ class VideoFile(FrameSource):
 
 
 def open_frames(path: str | Path) -> FrameSource:
-    """Open a video, or a folder of images.
+    """Open a video, or a folder of images, or those of a folder that a pattern such as ``left*.jpg`` names.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ def open_frames(path: str | Path) -> FrameSource:
         If it is neither, or damaged.
     """
     path = Path(path)
-    if path.is_dir():
+    if path.is_dir() or is_pattern(path):
         return ImageFolder(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise VideoError(f"{path}: is one image; give the folder of images, or a video")

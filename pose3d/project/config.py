@@ -76,26 +76,25 @@ class ProjectSettings(_Settings):
 class BoardSettings(_Settings):
     """``[board]``: the calibration board; see :class:`pose3d.data.Board`."""
 
-    kind: Literal["charuco", "checkerboard"]
+    kind: Literal["charuco", "checkerboard", "aruco_grid", "apriltag_grid"]
     squares: _Grid | None = None
     corners: _Grid | None = None
-    square_mm: Annotated[float, Field(gt=0)]
+    square_mm: Annotated[float, Field(gt=0)] | None = None
     marker_mm: Annotated[float, Field(gt=0)] | None = None
+    separation_mm: Annotated[float, Field(gt=0)] | None = None
     dictionary: str | None = None
     legacy: bool = False
     inverted: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> "BoardSettings":
-        if (self.squares is None) == (self.corners is None):
-            raise ValueError("needs either squares or corners (inner corners, one less each way)")
-        if self.kind == "charuco" and (self.marker_mm is None or self.dictionary is None):
-            raise ValueError("a charuco board needs marker_mm and dictionary")
-        if self.kind == "checkerboard" and (self.marker_mm is not None or self.dictionary is not None):
-            raise ValueError('a checkerboard has no marker_mm and no dictionary; or is kind = "charuco" meant?')
-        if self.marker_mm is not None and not self.marker_mm < self.square_mm:
-            raise ValueError(f"marker_mm ({self.marker_mm:g}) must be less than square_mm ({self.square_mm:g})")
+        self._made()
         return self
+
+    def _made(self) -> "Board":
+        from pose3d.data import Board
+
+        return Board.from_settings(**self.model_dump())
 
     def to_board(self) -> "Board":
         """Make the board.
@@ -105,16 +104,8 @@ class BoardSettings(_Settings):
         ConfigError
             If there can be no such board.
         """
-        from pose3d.data import Board
-
-        squares = self.squares
-        if squares is None:
-            assert self.corners is not None
-            squares = (self.corners[0] + 1, self.corners[1] + 1)
         try:
-            return Board(
-                self.kind, squares, self.square_mm, self.marker_mm, self.dictionary, self.legacy, self.inverted
-            )
+            return self._made()
         except ValueError as error:
             raise ConfigError(f"board: {error}") from error
 
@@ -162,8 +153,13 @@ class SkeletonSettings(_Settings):
 class CalibrationSettings(_Settings):
     """``[calibration]``."""
 
-    fisheye: bool = False
+    fisheye: bool | None = None
     intrinsics: str | None = None
+    lens_model: Literal["k1", "k2", "full", "k3"] | None = None
+    solver: Literal["pose3d", "aniposelib"] = "pose3d"
+    timestamps: str | None = None
+    floor_frame: Annotated[int, Field(ge=0)] | Literal["first", "last"] | None = None
+    compare: str | None = None
     truncate: bool = False
 
 

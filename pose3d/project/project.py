@@ -180,6 +180,15 @@ class Session:
         """The cameras."""
         return self.calibration_folder / "calibration.toml"
 
+    @property
+    def calibration_report(self) -> Path:
+        """The page about the calibration."""
+        return self.calibration_folder / "calibration-report.html"
+
+    def lens_clips(self) -> dict[str, Path]:
+        """Find the clips of the board for single cameras' lenses, in ``calibration/lenses``; as the clips beside it."""
+        return self._board_clips(self.calibration_folder / "lenses")
+
     def calibration_videos(self) -> dict[str, Path]:
         """Find the clips of the board, or folders of photos of it, camera by camera.
 
@@ -188,11 +197,15 @@ class Session:
         ProjectError
             If a name does not match ``cam_regex``, or two are of one camera.
         """
+        return self._board_clips(self.calibration_folder)
+
+    def _board_clips(self, folder: Path) -> dict[str, Path]:
         config = self.config.project
         clips = [
             path
-            for path in _entries(self.calibration_folder)
-            if (path.is_file() and path.suffix.lower() in config.video_extensions) or _holds(path, IMAGE_SUFFIXES)
+            for path in _entries(folder)
+            if path.name != "lenses"
+            and ((path.is_file() and path.suffix.lower() in config.video_extensions) or _holds(path, IMAGE_SUFFIXES))
         ]
         return match_cameras(clips, config.cam_regex)
 

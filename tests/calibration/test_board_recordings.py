@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d.calibration import calibrate_rig
+from pose3d.calibration import calibrate_rig, judge
 from pose3d.data import Board
 from pose3d.geometry.transforms import umeyama
 from pose3d.geometry.triangulation import triangulate_svd
@@ -49,18 +49,21 @@ def test_mouse_side_camera_keeps_its_place_among_outliers(mouse):
     errors = {camera.name: camera.median_px for camera in mouse.quality.cameras}
     assert max(errors.values()) < 0.5
     assert mouse.unlinked == {}
+    assert mouse.findings == ()
+    assert judge(mouse).grade in ("PASS", "WARN")
 
 
 @pytest.mark.slow
-def test_webcams_find_the_inverted_board_and_the_published_baselines(recordings, caplog):
+def test_webcams_find_the_inverted_board_and_the_published_baselines(recordings):
     folder = recordings / "webcams-4cam"
     published = read_camera_array(folder / "camera_array.toml")
     clips = {name: folder / "calibration" / "extrinsic" / f"{name}.mp4" for name in published.names}
-    with caplog.at_level("WARNING", logger="pose3d"):
-        result = calibrate_rig(clips, Board("charuco", (4, 5), 54, 40.5, "4X4_1000"), intrinsics=published)
+    result = calibrate_rig(clips, Board("charuco", (4, 5), 54, 40.5, "4X4_1000"), intrinsics=published)
     assert result.board.inverted
-    assert "inverted" in caplog.text
-    assert "in step" in caplog.text  # the shutters of these webcams differ by up to 43 ms
+    assert {"inverted", "out_of_step"} <= {finding.kind for finding in result.findings}
+    sync = next(finding for finding in result.findings if finding.kind == "out_of_step")
+    assert "shutters" in sync.says  # those of these webcams differ by up to 43 ms
+    assert {camera.grade for camera in judge(result).cameras} <= {"PASS", "WARN"}
     pairs = np.triu_indices(4, 1)
 
     def baselines(rig):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose3d.calibration import calibrate_rig, detect_board
+from pose3d.calibration import calibrate_rig, detect_board, search_board
 from pose3d.calibration.boards import symmetries
 from pose3d.data import Board, Keypoints2D
 from pose3d.demo.board_session import render_board_session
@@ -64,23 +64,20 @@ def test_charuco_clips_give_the_rig(clips_of_charuco):
 
 
 @pytest.mark.slow
-def test_transposed_size_is_found_out(clips_of_charuco, caplog):
-    given = Board("charuco", (5, 7), 120, 92, "4X4_50")
-    with caplog.at_level("WARNING", logger="pose3d"):
-        found = detect_board(clips_of_charuco.videos, given).board
-    assert found.squares == (7, 5)
-    assert "7x5 squares (x and y exchanged)" in caplog.text
+def test_transposed_size_is_found_out(clips_of_charuco):
+    detections, findings = search_board(clips_of_charuco.videos, Board("charuco", (5, 7), 120, 92, "4X4_50"))
+    assert detections.board.squares == (7, 5)
+    assert [finding.kind for finding in findings] == ["transposed"]
 
 
 @pytest.mark.slow
-def test_legacy_pattern_is_found_out(tmp_path, caplog):
+def test_legacy_pattern_is_found_out(tmp_path):
     printed = Board("charuco", (5, 6), 120, 92, "4X4_50", legacy=True)
     rig = make_rig(size=(640, 480)).select(["frontleft", "frontright"])
     clips = render_board_session(tmp_path, printed, rig, n_frames=10, seed=4).videos
-    with caplog.at_level("WARNING", logger="pose3d"):
-        found = detect_board(clips, Board("charuco", (5, 6), 120, 92, "4X4_50")).board
-    assert found.legacy
-    assert "legacy" in caplog.text
+    detections, findings = search_board(clips, Board("charuco", (5, 6), 120, 92, "4X4_50"))
+    assert detections.board.legacy
+    assert [finding.kind for finding in findings] == ["legacy"]
 
 
 @pytest.mark.slow

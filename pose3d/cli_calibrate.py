@@ -1,0 +1,228 @@
+"""The command that calibrates cameras."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pose3d.cli_arguments import (
+    BoardOptions,
+    CamRegex,
+    Files,
+    Output,
+    TimingOptions,
+    camera_files,
+    given,
+    parse_offsets,
+    session_folder,
+)
+from pose3d.cli_console import QUALITY, Console
+from pose3d.cli_inputs import require_output, run_in_session
+
+__all__ = ["calibrate"]
+
+
+@dataclasses.dataclass
+class ClipOptions:
+    """How the clips are read."""
+
+    timestamps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Times of the frames (csv): frames are matched by time, not by number.",
+            rich_help_panel="Time",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Threads that search the clips; by default one a processor.")
+    ] = None
+
+
+@dataclasses.dataclass
+class LensOptions:
+    """What is known of the lenses."""
+
+    intrinsics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Hold the lenses of another calibration and find the poses alone.",
+            rich_help_panel="Lenses",
+        ),
+    ] = None
+    lens_clip: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH",
+            help="A camera's own clip of the board for its lens, which is then held; may be given for several.",
+            rich_help_panel="Lenses",
+        ),
+    ] = None
+    lens_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="k1, k2, full or k3, each richer. [dim]Default: the one that predicts held-out frames best.[/dim]",
+            rich_help_panel="Lenses",
+        ),
+    ] = None
+    fisheye: Annotated[
+        bool | None,
+        typer.Option(
+            "--fisheye/--no-fisheye",
+            metavar="",
+            help="Whether lenses are fisheyes. [dim]Default: the board in wide images decides.[/dim]",
+            rich_help_panel="Lenses",
+            show_default=False,
+        ),
+    ] = None
+
+
+@dataclasses.dataclass
+class ResultOptions:
+    """What becomes of the calibration."""
+
+    floor_frame: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FRAME",
+            help="The board lies on the floor at this frame (first, last or a number): X along the board, Z up."
+            " [dim]Default: the first camera is the world.[/dim]",
+            rich_help_panel="Result",
+        ),
+    ] = None
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Say which camera has moved since this calibration.", rich_help_panel="Result"
+        ),
+    ] = None
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The page with pictures. [dim]Default: calibration-report.html beside the calibration.[/dim]",
+            rich_help_panel="Result",
+        ),
+    ] = None
+    solver: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="pose3d, or aniposelib to compare with its own solver.", rich_help_panel="Result"
+        ),
+    ] = "pose3d"
+
+
+def calibrate(
+    console: Console,
+    files: Files,
+    board: BoardOptions,
+    timing: TimingOptions,
+    clips: ClipOptions,
+    lenses: LensOptions,
+    result: ResultOptions,
+    cam_regex: CamRegex = None,
+    output: Output = None,
+) -> int:
+    """Calibrate the cameras from clips or photos of a board, and say how far the result can be trusted.
+
+    Prints a verdict for each camera with the rule and the remedy, the expected 3D error, and writes a report beside the
+    calibration. What is wrong with a recording (a clip that is late, mirrored, exchanged, a board that is not as given)
+    is found out and said. Exits with 3 where the verdict is FAIL.
+    """
+    folder = session_folder(files)
+    if folder is not None:
+        ignored = given(board, timing, clips, lenses, result, cam_regex=cam_regex, output=output)
+        return run_in_session(console, folder, "calibrate", ignored)
+    shown = board.make()
+    _check(lenses, result)
+    offsets = parse_offsets(timing.offset or ())
+    sources = camera_files(files, cam_regex)
+    lens_clips = camera_files(lenses.lens_clip, None) if lenses.lens_clip else {}
+    held = (lenses.intrinsics, result.compare, clips.timestamps, *lens_clips.values())
+    output = require_output(output, *sources.values(), *held, example="calibration.toml")
+    page = result.report or output.with_name("calibration-report.html")
+    page = require_output(page, *sources.values(), *held, example="report.html", option="--report")
+    from pose3d.calibration import calibrate_detections, changes_since, detect_each, judge, put_on_floor, search_board
+    from pose3d.io.rigs import load_rig, save_rig
+    from pose3d.io.timestamps import read_timestamps
+    from pose3d.report.calibration_page import write_calibration_report
+
+    known = None if lenses.intrinsics is None else load_rig(lenses.intrinsics)
+    old = None if result.compare is None else load_rig(result.compare)
+    times = None if clips.timestamps is None else read_timestamps(clips.timestamps, cameras=list(sources))
+    with console.progress() as progress:
+        detections, findings = search_board(
+            sources,
+            shown,
+            offsets=offsets or None,
+            truncate=timing.truncate,
+            timestamps=times,
+            workers=clips.workers,
+            progress=progress,
+        )
+        own = detect_each(lens_clips, detections.board, workers=clips.workers, progress=progress) if lens_clips else {}
+        found = calibrate_detections(
+            detections,
+            intrinsics=known,
+            lens_clips=own,
+            lens_model=lenses.lens_model,
+            fisheye=lenses.fisheye,
+            earlier=old,
+            solver=result.solver,
+            progress=progress,
+        )
+        found = dataclasses.replace(found, findings=(*findings, *found.findings))
+        comparison = None
+        if old is not None:
+            comparison = changes_since(found, old, progress=progress)
+            found = dataclasses.replace(found, findings=(*found.findings, *comparison.findings))
+    if result.floor_frame is not None:
+        found = put_on_floor(found, _frames(result.floor_frame))
+    verdict = judge(found)
+    save_rig(found.rig, output)
+    write_calibration_report(found, page, title=output.parent.resolve().name, verdict=verdict, comparison=comparison)
+    if known is not None:
+        new = [name for name in found.rig.names if name not in known]
+        console.say(
+            f"lenses as in {lenses.intrinsics}" + (f"; it lacks {', '.join(new)}, estimated here" if new else "")
+        )
+    console.say(found.board.describe(), *found.quality.lines(), *verdict.lines())
+    if comparison is not None:
+        console.say(*comparison.lines())
+    console.say(f"written: {output}", f"written: {page}")
+    console.result(
+        {
+            "output": output,
+            "report": page,
+            **found.to_dict(),
+            "verdict": verdict.to_dict(),
+            **({} if comparison is None else {"comparison": comparison.to_dict()}),
+        }
+    )
+    return QUALITY if verdict.grade == "FAIL" else 0
+
+
+def _check(lenses: LensOptions, result: ResultOptions) -> None:
+    from pose3d.calibration import LENS_MODELS, SOLVERS
+
+    for value, known, option in (
+        (lenses.lens_model, LENS_MODELS, "--lens-model"),
+        (result.solver, SOLVERS, "--solver"),
+    ):
+        if value is not None and value not in known:
+            raise typer.BadParameter(f"{value!r} is unknown: {', '.join(known)}", param_hint=option)
+    _frames(result.floor_frame)
+
+
+def _frames(text: str | None) -> int | Literal["first", "last"]:
+    """Read the frame at which the board lies on the floor."""
+    if text is None or text == "last":
+        return "last"
+    if text == "first":
+        return "first"
+    if not text.isdigit():
+        raise typer.BadParameter(f"{text!r} is no frame: first, last or a number", param_hint="--floor-frame")
+    return int(text)

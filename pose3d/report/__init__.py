@@ -1,0 +1,1 @@
+"""Pages for people: one file each, offline. Modules are imported by name, as each needs other libraries."""

@@ -26,6 +26,7 @@ __all__ = ["Solved", "estimate_lenses", "hold_rig", "solve_rig"]
 _OUT_OF_STEP = 2.0  # times the cameras' own noise
 _INSTANTS_FOR_SELECTION = 120
 _PARSIMONY = 1.0  # standard errors by which a richer lens model must predict better
+_WEAK_LENS = 0.0025  # standard deviation of the focal length, as a part of it
 _SUSPECT = 2.0  # median residual of a view, in units of its camera's noise (1.18 by chance), that asks for another look
 _TURNED = 0.8  # another pose of the board must lower the misfit by this
 _BAD_VIEW = 6.0  # a view whose median residual is this many times the camera's noise is left out
@@ -341,9 +342,12 @@ def _refine(
         model, together = _select(solution, sizes, unknown, own_sigma)
         logger.info("lens model %s predicts held-out instants best", model)
         bundle = set_model(replace(start, cam_from_world=solution.bundle.cam_from_world), sizes, unknown, model)
-        if not (together and in_step):
-            together = False
-            bundle, covariance = fit_lenses_apart(bundle)
+        alone, known = fit_lenses_apart(bundle)
+        focal_sd = np.sqrt(np.maximum(known[:, 0, 0], 0.0)) / alone.lens[:, 0]
+        # a lens that its own views hardly know is better left to all
+        together = in_step and (together or bool((focal_sd[unknown] > _WEAK_LENS).any()))
+        if not together:
+            bundle, covariance = alone, known
             logger.info("lenses are as each camera's own views give them: together they predict nothing clearly better")
         if not together or model != "full":
             solution, dropped = _solve(bundle, own_sigma, progress)

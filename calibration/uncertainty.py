@@ -171,13 +171,13 @@ def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None
     same = camera[held][:, None] == camera[held]
     i, j = np.nonzero(same)
     prior[i, j] = lens_covariance[camera[held[i]], number[held[i]], number[held[j]]]
-    apart = dispersion(solution) * _inverse(information[np.ix_(rest, rest)])
+    apart = _inverse(information[np.ix_(rest, rest)])
     follow = -apart @ information[np.ix_(rest, held)]  # how the poses follow the lenses
     covariance = np.zeros_like(information)
     covariance[np.ix_(held, held)] = prior
     covariance[np.ix_(rest, held)] = follow @ prior
     covariance[np.ix_(held, rest)] = covariance[np.ix_(rest, held)].T
-    covariance[np.ix_(rest, rest)] = apart + follow @ prior @ follow.T
+    covariance[np.ix_(rest, rest)] = dispersion(solution) * apart + follow @ prior @ follow.T
     return Uncertainty(covariance, camera, number, len(bundle.lens))
 
 

@@ -1,7 +1,7 @@
 """Calibration: CPU time, memory, accuracy and honesty beside aniposelib, on synthetic boards, in one run.
 
 Run as ``python tests/benchmarks/calibration.py [speed] [accuracy] [coverage] [robustness] [mouse]`` (all without a
-word), with ``--seeds``, ``--frames``, ``--simulations`` and ``--workers``; ``--quick`` takes about a minute. Absolute
+word), with ``--seeds``, ``--frames``, ``--simulations`` and ``--workers``; ``--quick`` takes two minutes. Absolute
 times drift with the machine: quote the ratios. Every timed method runs in a process of its own, once to warm up on a
 small part and then timed; memory is what the call adds to the process's peak.
 
@@ -414,7 +414,7 @@ def main() -> None:
     parser.add_argument("--speed-seeds", type=int, default=3)
     parser.add_argument("--simulations", type=int, default=200)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="one seed in a thing or two, below a minute")
+    parser.add_argument("--quick", action="store_true", help="few seeds and frames: two minutes")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(parts):
         parser.error(f"unknown: {', '.join(unknown)}; known are {', '.join(parts)}")

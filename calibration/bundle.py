@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.geometry.rotations import exp_so3, skew
@@ -312,7 +311,7 @@ def _step(equations: _Equations, damping: float) -> tuple[FloatArray, FloatArray
     if len(S):
         scale = 1 / np.sqrt(np.maximum(np.diag(S), 1e-300))  # focal lengths and radians side by side
         part = S * scale[:, None] * scale + 1e-14 * np.eye(len(S))
-        cameras = scale * scipy.linalg.solve(part, scale * s, assume_a="sym", check_finite=False)
+        cameras = scale * np.linalg.solve(part, scale * s)
     boards = (inverse @ equations.b[..., None])[..., 0] - np.einsum("fnk,n->fk", WB, cameras)
     fall = 0.5 * float(equations.a @ cameras + (equations.b * boards).sum())
     return cameras, boards, fall

@@ -21,8 +21,8 @@ tangential coefficients; k3. For a fisheye: k1; k2; two focal lengths, principal
 MIN_VIEWS = 3
 """A camera with fewer says too little about its lens."""
 
-_FOCAL_GRID = np.geomspace(0.3, 5.0, 14)  # of the image's width: 118 to 11 degrees of view
-_VIEWS_FOR_FOCAL = 8
+_FOCAL_GRID = np.geomspace(0.3, 5.0, 12)  # of the image's width: 118 to 11 degrees of view
+_VIEWS_FOR_FOCAL = 6
 _VIEWS_FOR_LENS = 16  # start values and noise; the lens itself comes from all views
 _WIDE = 0.7  # of the image's width: with a shorter focal length it may be a fisheye
 _ONE_FOCAL = 1e-5  # as good as equal focal lengths

@@ -6,7 +6,7 @@ from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.projection import undistort
 from pose3d.geometry.transforms import rigid
 
-__all__ = ["MIN_CORNERS", "board_poses", "homographies", "poses_from_homographies"]
+__all__ = ["MIN_CORNERS", "board_poses", "homographies", "lower_median", "poses_from_homographies"]
 
 MIN_CORNERS = 6
 """A view with fewer says too little about its pose."""
@@ -36,10 +36,12 @@ def board_poses(
     error : (n_views, 2) array
         Root mean square reprojection error times the focal length, about px, of the half of the corners that fit best.
     """
-    rays, converged = undistort(xy, matrix, distortion, fisheye=fisheye)
-    usable = converged & np.isfinite(xy).all(-1)
+    poses, error = np.full((len(xy), 2, 4, 4), np.nan), np.full((len(xy), 2), np.inf)
+    views = np.flatnonzero(np.isfinite(xy[..., 0]).sum(1) >= MIN_CORNERS)
+    rays, converged = undistort(xy[views], matrix, distortion, fisheye=fisheye)
+    usable = converged & np.isfinite(xy[views]).all(-1)
     H, solved = homographies(rays, usable, points)
-    poses, error = poses_from_homographies(H, rays, usable & solved[:, None], points)
+    poses[views], error[views] = poses_from_homographies(H, rays, usable & solved[:, None], points)
     return poses, error * matrix[0, 0]
 
 
@@ -95,7 +97,7 @@ def homographies(xy: FloatArray, usable: BoolArray, points: FloatArray) -> tuple
         with np.errstate(all="ignore"):
             miss = (image[:, 0] / image[:, 2] - u) ** 2 + (image[:, 1] / image[:, 2] - v) ** 2
         miss = np.where(usable & np.isfinite(miss), miss, np.nan)
-        typical = _median(miss)[:, None] + 1e-18
+        typical = lower_median(miss)[:, None] + 1e-18
         weight = np.where(np.isnan(miss), 0.0, np.minimum(1.0, 9 * typical / np.maximum(miss, 1e-300)) ** 2)
     to_image = np.zeros((len(xy), 3, 3))
     to_image[:, 0, 0] = to_image[:, 1, 1] = size
@@ -115,7 +117,7 @@ def _means(weight: FloatArray, P: FloatArray, count: FloatArray) -> FloatArray:
     return np.asarray(mean[:, :, None] * mean[:, None, :])
 
 
-def _median(values: FloatArray) -> FloatArray:
+def lower_median(values: FloatArray) -> FloatArray:
     """Return the median along the last axis, NaN left out; 0 where all are."""
     ordered = np.sort(values, axis=-1)  # NaN last
     count = np.isfinite(values).sum(-1)

@@ -1,16 +1,18 @@
 """From board corners to cameras: lenses, poses, the joint refinement, and which lens model the views support."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from pose3d.data.camera import Rig
 from pose3d.data.detections import BoardDetections
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.projection import undistort
 from pose3d.geometry.transforms import inverse
 from pose3d.log import Progress, logger, no_progress
 
@@ -18,7 +20,7 @@ from .boards import symmetries
 from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
 from .extrinsics import Link, candidate_poses, link_cameras, place_boards
 from .intrinsics import LENS_MODELS, MIN_VIEWS, Lens, calibrate_lenses, lens_bundle, set_model
-from .poses import MIN_CORNERS, board_poses
+from .poses import MIN_CORNERS, board_poses, lower_median
 from .selection import fit_lenses_apart, held_out_loss, significant, thin
 
 __all__ = ["Solved", "estimate_lenses", "hold_rig", "solve_rig"]
@@ -27,6 +29,8 @@ _OUT_OF_STEP = 2.0  # times the cameras' own noise
 _INSTANTS_FOR_SELECTION = 120
 _PARSIMONY = 1.0  # standard errors by which a richer lens model must predict better
 _WEAK_LENS = 0.0025  # standard deviation of the focal length, as a part of it
+_WIDEST = np.tan(np.deg2rad(85.0))
+_PLENTY = 16  # corners of a view
 _SUSPECT = 2.0  # median residual of a view, in units of its camera's noise (1.18 by chance), that asks for another look
 _TURNED = 0.8  # another pose of the board must lower the misfit by this
 _BAD_VIEW = 6.0  # a view whose median residual is this many times the camera's noise is left out
@@ -111,8 +115,13 @@ def estimate_lenses(
 
 def _one_thread() -> AbstractContextManager[object]:
     """Return a context in which BLAS has one thread: on matrices as small as these, more only wait for each other."""
-    limited: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = _threads().limit(limits=1, user_api="blas")
     return limited
+
+
+@functools.cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def solve_rig(
@@ -201,10 +210,8 @@ def _place(
     n_given, detections = len(detections.cameras), detections.select(list(lenses))
     points, names = detections.board.points, detections.cameras
     order, turns = symmetries(detections.board)
-    found = [
-        board_poses(detections.xy[:, i], points, lens.matrix, lens.distortion, fisheye=lens.fisheye)
-        for i, lens in enumerate(lenses.values())
-    ]
+    found = [_rough_poses(detections.xy[:, i], points, lens) for i, lens in enumerate(lenses.values())]
+    detections = _before_cameras(detections, lenses)
     candidates = np.stack([candidate_poses(poses, error, turns) for poses, error in found], axis=1)
     graph = link_cameras(candidates)
     if rig is not None:  # the cameras stand where they stand
@@ -236,6 +243,28 @@ def _place(
     )
     links = {(names[a], names[b]): link for (a, b), link in graph.links.items() if a in kept and b in kept}
     return start, used, links
+
+
+def _before_cameras(detections: BoardDetections, lenses: Mapping[str, Lens]) -> BoardDetections:
+    """Leave out corners beside or behind a fisheye, which no model of points before the camera explains."""
+    if not any(lens.fisheye for lens in lenses.values()):
+        return detections
+    xy = detections.xy.copy()
+    for i, lens in enumerate(lenses.values()):
+        if lens.fisheye:
+            rays, _ = undistort(xy[:, i], lens.matrix, lens.distortion, fisheye=True)
+            xy[:, i][~(np.linalg.norm(rays, axis=-1) < _WIDEST)] = np.nan
+    return replace(detections, xy=xy)
+
+
+def _rough_poses(xy: FloatArray, points: FloatArray, lens: Lens) -> tuple[FloatArray, FloatArray]:
+    """Solve for the board's pose in each view; where there are plenty of corners every other one is enough."""
+    half = xy[:, ::2]
+    plenty = np.isfinite(half[..., 0]).sum(1) >= _PLENTY
+    poses, error = np.full((len(xy), 2, 4, 4), np.nan), np.full((len(xy), 2), np.inf)
+    for views, some, where in ((plenty, half, points[::2]), (~plenty, xy, points)):
+        poses[views], error[views] = board_poses(some[views], where, lens.matrix, lens.distortion, fisheye=lens.fisheye)
+    return poses, error
 
 
 def _shared_views(detections: BoardDetections) -> str:
@@ -281,7 +310,8 @@ def _turn_twins(solution: Solution) -> Bundle | None:
 
 def _view_misfit(bundle: Bundle, sigma: FloatArray) -> FloatArray:
     """Return each view's median residual, in units of its camera's noise, (n_views,)."""
-    return np.asarray(np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1), axis=1) / sigma[bundle.camera])
+    off = residuals(bundle)
+    return np.sqrt(lower_median((off * off).sum(-1))) / sigma[bundle.camera]
 
 
 def _frame_misfit(bundle: Bundle, sigma: FloatArray) -> FloatArray:
@@ -314,10 +344,14 @@ def _select(
     """Choose the lens model that predicts held-out instants, and whether lenses are refined together or apart."""
     sample = thin(solution.bundle, _INSTANTS_FOR_SELECTION)
     model, *richer = LENS_MODELS
-    chosen = set_model(sample, sizes, unknown, model)
+
+    def fitted(name: str) -> Bundle:
+        return refine(set_model(sample, sizes, unknown, name), rounds=2, own_sigma=own_sigma).bundle
+
+    chosen = fitted(model)
     best = held_out_loss(chosen, solution.sigma, own_sigma=own_sigma)
     for name in richer:
-        bundle = set_model(sample, sizes, unknown, name)
+        bundle = fitted(name)
         loss = held_out_loss(bundle, solution.sigma, own_sigma=own_sigma)
         if significant(best - loss, _PARSIMONY):
             best, model, chosen = loss, name, bundle

@@ -1,6 +1,19 @@
 """Cameras from boards. Knows nothing of poses."""
 
-from .alignment import (
+from .anipose import from_anipose, solve_with_anipose, to_anipose
+from .detection.boards import board_cells, draw_board
+from .detection.corners import find_corners
+from .detection.search import detect_board, detect_each, search_board
+from .findings import Finding
+from .rig import SOLVERS, Calibration, calibrate_detections, calibrate_rig
+from .solver.intrinsics import LENS_MODELS
+from .subject.epipolar_poses import calibrate_from_keypoints
+from .subject.refine import refine_from_keypoints
+from .subject.result import SubjectCalibration
+from .trust.quality import CameraQuality, Quality
+from .trust.uncertainty import Uncertainty, VolumeError
+from .trust.verdict import CameraVerdict, Verdict, judge
+from .world.alignment import (
     WorldFrame,
     apply_world,
     frame_from_axes,
@@ -9,23 +22,10 @@ from .alignment import (
     frame_from_points,
     frame_from_up,
 )
-from .anipose import from_anipose, solve_with_anipose, to_anipose
-from .boards import board_cells, draw_board
-from .changes import Comparison
-from .comparison import changes_since, compare_rigs, moved_since
-from .corners import find_corners
-from .detection import detect_board, detect_each, search_board
-from .epipolar_poses import calibrate_from_keypoints
-from .findings import Finding
-from .floor_board import frame_from_board, put_on_floor
-from .intrinsics import LENS_MODELS
-from .named_points import KnownLength, scale_from_length
-from .quality import CameraQuality, Quality
-from .rig import SOLVERS, Calibration, calibrate_detections, calibrate_rig
-from .subject import refine_from_keypoints
-from .subject_quality import SubjectCalibration
-from .uncertainty import Uncertainty, VolumeError
-from .verdict import CameraVerdict, Verdict, judge
+from .world.changes import Comparison
+from .world.comparison import changes_since, compare_rigs, moved_since
+from .world.floor_board import frame_from_board, put_on_floor
+from .world.named_points import KnownLength, scale_from_length
 
 __all__ = [
     "LENS_MODELS",

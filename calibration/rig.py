@@ -15,20 +15,20 @@ from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.transforms import apply, inverse, rotvec_translation
 from pose3d.log import Progress, no_progress
 
-from .agreement import held_lenses, sightings
 from .anipose import solve_with_anipose
-from .bundle import LENS_SIZE, Solution
-from .detection import search_board
-from .exchanged import find_exchanged, find_exchanged_places
-from .extrinsics import Link
+from .detection.search import search_board
 from .findings import Finding
-from .intrinsics import Lens
-from .mistakes import find_mirrored, find_moved
-from .quality import Quality, measure
-from .shutters import measure_timing, timing_findings
-from .solve import estimate_lenses, hold_rig, solve_rig
-from .timing import find_offsets, offset_findings, shift_detections
-from .uncertainty import Uncertainty, VolumeError, parameter_uncertainty, volume_error
+from .mistakes.agreement import held_lenses, sightings
+from .mistakes.exchanged import find_exchanged, find_exchanged_places
+from .mistakes.mirrors import find_mirrored, find_moved
+from .mistakes.shutters import measure_timing, timing_findings
+from .mistakes.timing import find_offsets, offset_findings, shift_detections
+from .solver.bundle import LENS_SIZE, Solution
+from .solver.extrinsics import Link
+from .solver.intrinsics import Lens
+from .solver.solve import estimate_lenses, hold_rig, solve_rig
+from .trust.quality import Quality, measure
+from .trust.uncertainty import Uncertainty, VolumeError, parameter_uncertainty, volume_error
 
 __all__ = ["SOLVERS", "Calibration", "calibrate_detections", "calibrate_rig"]
 
@@ -206,7 +206,7 @@ def calibrate_detections(
     lens_clips : mapping of str to BoardDetections, optional
         Cameras with a clip of their own for the lens (:func:`detect_each`); it is held, its uncertainty is kept.
     lens_model : {"k1", "k2", "full", "k3"}, optional
-        See :data:`pose3d.calibration.intrinsics.LENS_MODELS`; by default the one that predicts held-out instants.
+        See :data:`pose3d.calibration.LENS_MODELS`; by default the one that predicts held-out instants best.
     fisheye : bool, optional
         Whether lenses are fisheyes; by default the views of a wide lens decide.
     earlier : Rig, optional

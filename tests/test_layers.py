@@ -29,7 +29,7 @@ HOMES = {  # library: where alone it may be imported
     "distributed": ("pose3d.batch",),
     "pandas": ("pose3d.io", "pose3d.report"),
     "matplotlib": ("pose3d.report",),
-    "scipy.optimize": ("pose3d.calibration.bundle", "pose3d.reconstruction"),
+    "scipy.optimize": ("pose3d.calibration.solver.bundle", "pose3d.reconstruction"),
     "typer": ("pose3d.cli",),
     "rich": ("pose3d.cli",),
 }

@@ -53,10 +53,10 @@ def write_calibration_report(
         Ends in ``.html``.
     title : str, optional
         The session's name, say.
-    verdict : pose3d.calibration.verdict.Verdict, optional
+    verdict : pose3d.calibration.trust.verdict.Verdict, optional
         Grades of the rig and its cameras, and the rules that they broke; without it the worst of
         ``calibration.findings`` counts.
-    comparison : pose3d.calibration.comparison.Comparison, optional
+    comparison : pose3d.calibration.world.comparison.Comparison, optional
         The difference to an earlier calibration; its ``lines()`` are shown.
     fps : float, optional
         Frames a second of the recording.

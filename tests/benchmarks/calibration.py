@@ -31,7 +31,7 @@ from scipy.stats import chi2
 
 from pose3d.calibration import calibrate_detections
 from pose3d.calibration.rig import Calibration
-from pose3d.calibration.solve import estimate_lenses, solve_rig
+from pose3d.calibration.solver.solve import estimate_lenses, solve_rig
 from pose3d.data import Board, BoardDetections, Camera, Rig
 from pose3d.geometry.projection import project_camera_frame
 from pose3d.geometry.rotations import log_so3, skew

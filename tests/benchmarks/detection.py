@@ -14,7 +14,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from pose3d.calibration.corners import corner_finder
+from pose3d.calibration.detection.corners import corner_finder
 from pose3d.data import Board, Camera
 from pose3d.demo.board import BoardPainter, inside_image
 from pose3d.geometry.rotations import exp_so3

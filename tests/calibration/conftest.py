@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pose3d.calibration.boards import symmetries
+from pose3d.calibration.detection.boards import symmetries
 from pose3d.data import Board, BoardDetections, Camera, Rig
 from pose3d.demo.rig import roll_camera
 from pose3d.geometry.rotations import log_so3

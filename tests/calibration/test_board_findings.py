@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import draw_board
-from pose3d.calibration.marker_ratio import check_marker_ratio, measure_marker_ratio
-from pose3d.calibration.variants import choose_variant
+from pose3d.calibration.detection.marker_ratio import check_marker_ratio, measure_marker_ratio
+from pose3d.calibration.detection.variants import choose_variant
 from pose3d.data import Board
 from pose3d.errors import CalibrationError
 from pose3d.io.video import open_frames

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import draw_board
-from pose3d.calibration.boards import board_dictionary, board_variants, marker_corners
+from pose3d.calibration.detection.boards import board_dictionary, board_variants, marker_corners
 from pose3d.data import Board
 from pose3d.errors import ConfigError
 

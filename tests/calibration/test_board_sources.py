@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pose3d.calibration import detection
-from pose3d.calibration.boards import draw_board
-from pose3d.calibration.detection import detect_board, detect_each, search_board
-from pose3d.calibration.instants import match_instants
-from pose3d.calibration.solve import estimate_lenses, solve_rig
+from pose3d.calibration.detection import search
+from pose3d.calibration.detection.boards import draw_board
+from pose3d.calibration.detection.instants import match_instants
+from pose3d.calibration.detection.search import detect_board, detect_each, search_board
+from pose3d.calibration.solver.solve import estimate_lenses, solve_rig
 from pose3d.data import Board, BoardDetections
 from pose3d.errors import CalibrationError
 from pose3d.io.caliscope import read_camera_array
@@ -126,7 +126,7 @@ def test_long_recordings_are_searched_in_two_stages(folder, monkeypatch, caplog)
             cv2.imwrite(str(path / f"{name}_{i:03d}.png"), blank)
     whole = detect_board(sources, BOARD)
     assert len(whole.frames) == 12
-    monkeypatch.setattr(detection, "_MAX_FRAMES", 24)
+    monkeypatch.setattr(search, "_MAX_FRAMES", 24)
     with caplog.at_level("INFO", logger="pose3d"):
         found = detect_board(sources, BOARD)
     assert "looked at 24 of 52 instants" in caplog.text

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import draw_board
-from pose3d.calibration.corners import corner_finder
+from pose3d.calibration.detection.corners import corner_finder
 from pose3d.data import Board
 from pose3d.geometry.rotations import exp_so3
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import calibrate_detections
-from pose3d.calibration.coverage import cell_of, measure_coverage
+from pose3d.calibration.trust.coverage import cell_of, measure_coverage
 from pose3d.geometry.transforms import rigid
 
 SIZE = (1280, 960)

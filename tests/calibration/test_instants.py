@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose3d.calibration.instants import first_look, line_up, match_instants, second_look, source_findings
+from pose3d.calibration.detection.instants import first_look, line_up, match_instants, second_look, source_findings
 from pose3d.errors import CalibrationError
 from pose3d.io.images import FrameSource, ImageFolder
 

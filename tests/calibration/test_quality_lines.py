@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import CameraQuality, Quality
-from pose3d.calibration.bundle import Bundle, Solution
-from pose3d.calibration.quality import EdgeErrors, edge_errors
+from pose3d.calibration.solver.bundle import Bundle, Solution
+from pose3d.calibration.trust.quality import EdgeErrors, edge_errors
 from pose3d.geometry.transforms import apply, rigid
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import calibrate_rig, detect_board, search_board
-from pose3d.calibration.boards import symmetries
+from pose3d.calibration.detection.boards import symmetries
 from pose3d.data import Board, Keypoints2D
 from pose3d.demo.board_session import render_board_session
 from pose3d.demo.rig import make_rig

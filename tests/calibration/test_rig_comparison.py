@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d.calibration.bundle import LENS_SIZE, refine
-from pose3d.calibration.changes import Comparison
-from pose3d.calibration.comparison import changes_since, compare_rigs, moved_since
-from pose3d.calibration.intrinsics import Lens, lens_bundle
 from pose3d.calibration.rig import calibrate_detections
-from pose3d.calibration.uncertainty import Uncertainty, parameter_uncertainty
+from pose3d.calibration.solver.bundle import LENS_SIZE, refine
+from pose3d.calibration.solver.intrinsics import Lens, lens_bundle
+from pose3d.calibration.trust.uncertainty import Uncertainty, parameter_uncertainty
+from pose3d.calibration.world.changes import Comparison
+from pose3d.calibration.world.comparison import changes_since, compare_rigs, moved_since
 from pose3d.data import Board, Camera, Rig
 from pose3d.errors import CalibrationError
 from pose3d.geometry.rotations import exp_so3, log_so3
@@ -67,7 +67,7 @@ class Noise:
 
 def _pose(rig: Rig, xy: np.ndarray) -> np.ndarray:
     """World from board by the camera that saw it best."""
-    from pose3d.calibration.poses import board_poses
+    from pose3d.calibration.solver.poses import board_poses
 
     n = np.isfinite(xy[..., 0]).sum(-1)
     camera = rig.cameras[int(n.argmax())]

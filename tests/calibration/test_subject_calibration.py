@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d.calibration.epipolar_poses import calibrate_from_keypoints
 from pose3d.calibration.rig import calibrate_detections
-from pose3d.calibration.subject import pose_information, refine_from_keypoints
-from pose3d.calibration.uncertainty import Uncertainty
+from pose3d.calibration.subject.epipolar_poses import calibrate_from_keypoints
+from pose3d.calibration.subject.refine import pose_information, refine_from_keypoints
+from pose3d.calibration.trust.uncertainty import Uncertainty
 from pose3d.data import Keypoints2D, Rig
 from pose3d.errors import CalibrationError
 from pose3d.geometry.rotations import angle_between, exp_so3, log_so3

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d.calibration.epipolar_poses import calibrate_from_keypoints
-from pose3d.calibration.subject import refine_from_keypoints
+from pose3d.calibration.subject.epipolar_poses import calibrate_from_keypoints
+from pose3d.calibration.subject.refine import refine_from_keypoints
 from pose3d.data import Camera, Keypoints2D, Rig, Skeleton
 from pose3d.geometry.rotations import exp_so3, log_so3
 from pose3d.io.keypoints import load_keypoints

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import calibrate_detections
-from pose3d.calibration.solve import estimate_lenses, solve_rig
-from pose3d.calibration.uncertainty import parameter_uncertainty, volume_error
+from pose3d.calibration.solver.solve import estimate_lenses, solve_rig
+from pose3d.calibration.trust.uncertainty import parameter_uncertainty, volume_error
 from pose3d.data import Camera, Rig
 from pose3d.geometry.rotations import log_so3
 from pose3d.geometry.transforms import apply, inverse, rigid, rotvec_translation, umeyama

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import calibrate_detections
-from pose3d.calibration.coverage import PairCoverage, WeakLink
-from pose3d.calibration.extrinsics import Link
 from pose3d.calibration.findings import Finding
-from pose3d.calibration.quality import measure
-from pose3d.calibration.rules import LIMITS
-from pose3d.calibration.verdict import judge
+from pose3d.calibration.solver.extrinsics import Link
+from pose3d.calibration.trust.coverage import PairCoverage, WeakLink
+from pose3d.calibration.trust.quality import measure
+from pose3d.calibration.trust.rules import LIMITS
+from pose3d.calibration.trust.verdict import judge
 from pose3d.data import BoardDetections
 from pose3d.geometry.transforms import apply, inverse, rigid
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import calibrate_detections
-from pose3d.calibration.boards import draw_board
-from pose3d.calibration.corners import find_corners
-from pose3d.calibration.sharpness import blurred_views, edge_width
-from pose3d.calibration.views import choose_instants, still_instants
+from pose3d.calibration.detection.boards import draw_board
+from pose3d.calibration.detection.corners import find_corners
+from pose3d.calibration.detection.sharpness import blurred_views, edge_width
+from pose3d.calibration.detection.views import choose_instants, still_instants
 from pose3d.data import Board, BoardDetections
 
 

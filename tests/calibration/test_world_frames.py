@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d.calibration.alignment import (
+from pose3d.calibration.anipose import to_anipose
+from pose3d.calibration.world.alignment import (
     WorldFrame,
     apply_world,
     frame_from_axes,
@@ -14,9 +15,8 @@ from pose3d.calibration.alignment import (
     frame_from_points,
     frame_from_up,
 )
-from pose3d.calibration.anipose import to_anipose
-from pose3d.calibration.floor_board import frame_from_board
-from pose3d.calibration.named_points import scale_from_length
+from pose3d.calibration.world.floor_board import frame_from_board
+from pose3d.calibration.world.named_points import scale_from_length
 from pose3d.data import Board, BoardDetections, Rig
 from pose3d.errors import CalibrationError
 from pose3d.geometry.planes import fit_plane
@@ -362,9 +362,9 @@ def solved(high_ring, corners):
     """A calibration as the corners of the session give it, solved from the truth."""
     from types import SimpleNamespace
 
-    from pose3d.calibration.bundle import LENS_SIZE, refine
-    from pose3d.calibration.intrinsics import Lens, lens_bundle
-    from pose3d.calibration.poses import board_poses
+    from pose3d.calibration.solver.bundle import LENS_SIZE, refine
+    from pose3d.calibration.solver.intrinsics import Lens, lens_bundle
+    from pose3d.calibration.solver.poses import board_poses
 
     def solve(board: Board, still: int, seed: int):
         detections, pose = on_the_floor(high_ring, board, still, seed, corners)

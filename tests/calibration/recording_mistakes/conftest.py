@@ -8,10 +8,10 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation, RotationSpline
 
-from pose3d.calibration.agreement import Sightings, sightings
-from pose3d.calibration.boards import symmetries
-from pose3d.calibration.bundle import LENS_SIZE
-from pose3d.calibration.intrinsics import Lens
+from pose3d.calibration.detection.boards import symmetries
+from pose3d.calibration.mistakes.agreement import Sightings, sightings
+from pose3d.calibration.solver.bundle import LENS_SIZE
+from pose3d.calibration.solver.intrinsics import Lens
 from pose3d.data import Board, BoardDetections, Camera, Rig
 from pose3d.geometry.rotations import log_so3
 from pose3d.geometry.transforms import apply, rigid

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pose3d.calibration.agreement import sightings
-from pose3d.calibration.boards import draw_board
-from pose3d.calibration.corners import find_corners
-from pose3d.calibration.exchanged import find_exchanged, find_exchanged_places
-from pose3d.calibration.extrinsics import Link
-from pose3d.calibration.mistakes import find_mirrored, find_moved, is_mirrored
-from pose3d.calibration.timing import find_offsets, offset_findings
+from pose3d.calibration.detection.boards import draw_board
+from pose3d.calibration.detection.corners import find_corners
+from pose3d.calibration.mistakes.agreement import sightings
+from pose3d.calibration.mistakes.exchanged import find_exchanged, find_exchanged_places
+from pose3d.calibration.mistakes.mirrors import find_mirrored, find_moved, is_mirrored
+from pose3d.calibration.mistakes.timing import find_offsets, offset_findings
+from pose3d.calibration.solver.extrinsics import Link
 from pose3d.data import Board, BoardDetections, Camera, Rig
 from pose3d.geometry.rotations import exp_so3
 from pose3d.geometry.transforms import inverse, rigid

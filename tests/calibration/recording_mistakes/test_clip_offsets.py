@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d.calibration.agreement import sightings
-from pose3d.calibration.timing import Offsets, find_offsets, offset_findings, shift_detections
+from pose3d.calibration.mistakes.agreement import sightings
+from pose3d.calibration.mistakes.timing import Offsets, find_offsets, offset_findings, shift_detections
 
 
 def test_a_late_camera_is_found_and_said(scene):

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose3d.calibration.agreement import sightings
-from pose3d.calibration.bundle import residuals
-from pose3d.calibration.detection import detect_board
-from pose3d.calibration.shutters import measure_timing, timing_findings
-from pose3d.calibration.solve import estimate_lenses, solve_rig
-from pose3d.calibration.timing import find_offsets, offset_findings
+from pose3d.calibration.detection.search import detect_board
+from pose3d.calibration.mistakes.agreement import sightings
+from pose3d.calibration.mistakes.shutters import measure_timing, timing_findings
+from pose3d.calibration.mistakes.timing import find_offsets, offset_findings
+from pose3d.calibration.solver.bundle import residuals
+from pose3d.calibration.solver.solve import estimate_lenses, solve_rig
 from pose3d.data import Board, Rig
 from pose3d.io.caliscope import read_camera_array
 

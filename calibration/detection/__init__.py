@@ -1,0 +1,1 @@
+"""Boards, their corners in images, and the search of clips for them."""

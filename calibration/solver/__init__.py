@@ -1,0 +1,1 @@
+"""Lenses, poses and the joint refinement."""

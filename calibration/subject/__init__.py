@@ -1,0 +1,1 @@
+"""Cameras from keypoints of the subject itself."""

@@ -1,0 +1,1 @@
+"""How far a calibration can be trusted: uncertainty, quality, verdict."""

@@ -70,10 +70,11 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
         timestamps=times,
         progress=progress,
     )
+    lens_clips = session.lens_clips()
     found = calibrate_detections(
         detections,
         intrinsics=known,
-        lens_clips=detect_each(session.lens_clips(), detections.board, progress=progress),
+        lens_clips=detect_each(lens_clips, detections.board, progress=progress) if lens_clips else {},
         lens_model=settings.lens_model,
         fisheye=settings.fisheye,
         earlier=old,
@@ -93,6 +94,8 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
     lines = [found.board.describe(), *found.quality.lines(), *verdict.lines()]
     lines += [] if comparison is None else comparison.lines()
     summary = {**found.to_dict(), "verdict": verdict.to_dict()}
+    if comparison is not None:
+        summary["comparison"] = comparison.to_dict()
     return StepReport((session.calibration_toml, page), tuple(lines), summary)
 
 

@@ -1,15 +1,28 @@
 """Calibration from rendered clips with a known rig: detection and solver together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pose3d.calibration import calibrate_rig, detect_board, search_board
+from pose3d.calibration import (
+    apply_world,
+    calibrate_rig,
+    changes_since,
+    detect_board,
+    frame_from_axes,
+    judge,
+    scale_from_length,
+    search_board,
+)
 from pose3d.calibration.detection.boards import symmetries
-from pose3d.data import Board, Keypoints2D
+from pose3d.data import Board, Keypoints2D, Rig
 from pose3d.demo.board_session import render_board_session
 from pose3d.demo.rig import make_rig
 from pose3d.errors import CalibrationError
+from pose3d.geometry.rotations import angle_between
 from pose3d.geometry.transforms import apply, umeyama
+from pose3d.geometry.triangulation import triangulate_svd
 from pose3d.reconstruction import triangulate
 
 CHARUCO = Board("charuco", (7, 5), 120, 92, "4X4_50")
@@ -20,6 +33,11 @@ def clips_of_charuco(tmp_path_factory):
     """Clips of a ChArUco board for tests that need no accuracy."""
     folder = tmp_path_factory.mktemp("charuco")
     return render_board_session(folder, CHARUCO, make_rig(), n_frames=70, seed=3)
+
+
+@pytest.fixture(scope="module")
+def calibrated(clips_of_charuco):
+    return calibrate_rig(clips_of_charuco.videos, CHARUCO)
 
 
 @pytest.mark.slow
@@ -54,9 +72,10 @@ def test_checkerboard_with_a_camera_upside_down(tmp_path, make_ring, rolled):
 
 
 @pytest.mark.slow
-def test_charuco_clips_give_the_rig(clips_of_charuco):
-    result = calibrate_rig(clips_of_charuco.videos, CHARUCO)
-    truth = clips_of_charuco.rig
+def test_charuco_clips_give_the_rig(clips_of_charuco, calibrated):
+    result, truth = calibrated, clips_of_charuco.rig
+    assert result.findings == ()
+    assert judge(result).grade != "FAIL"
     fit = umeyama(result.rig.select(truth.names).centers, truth.centers)
     assert np.linalg.norm(fit(result.rig.select(truth.names).centers) - truth.centers, axis=-1).max() < 10  # of 3.9 m
     for camera in truth:
@@ -116,3 +135,31 @@ def test_clips_of_different_length(tmp_path):
     for allowed in ({"truncate": True}, {"offsets": {"b": 2}}):
         with pytest.raises(CalibrationError, match="no ArUco"):  # past the check of the lengths
             detect_board(clips, CHARUCO, **allowed)
+
+
+@pytest.mark.slow
+def test_world_and_scale_from_named_points(clips_of_charuco, calibrated):
+    """Points of the true world, as the true cameras see them, through the cameras that were found."""
+    truth = clips_of_charuco.rig.select(calibrated.rig.names)
+    names = {"origin": (0, 0, 0), "front": (600, 0, 0), "left": (0, 600, 0), "top": (0, 0, 900)}
+    real = np.array(list(names.values()), dtype=float)
+    seen = calibrated.rig.undistort(truth.project(real))
+    points = dict(zip(names, triangulate_svd(seen, calibrated.rig.cam_from_world), strict=True))
+    world = frame_from_axes(points, [["x", "origin", "front"], ["z", "origin", "top"]], "origin")
+    aligned = apply_world(calibrated.rig, world)
+    off = angle_between(aligned.cam_from_world[:, :3, :3], truth.cam_from_world[:, :3, :3])
+    assert np.rad2deg(off).max() < 0.2
+    assert scale_from_length(points, ("origin", "top"), 900).factor == pytest.approx(1, abs=0.002)
+
+
+@pytest.mark.slow
+def test_a_camera_that_moved_by_5_mm_is_named_and_no_other(clips_of_charuco, calibrated):
+    truth = clips_of_charuco.rig.select(calibrated.rig.names)
+    moved = truth.cameras[1]
+    shift = np.array([3.0, 4.0, 0.0])  # in the camera's own axes
+    before = Rig((truth.cameras[0], replace(moved, translation=moved.translation - shift), *truth.cameras[2:]))
+    change = changes_since(calibrated, before)
+    assert change.moved == (moved.name,)
+    found = next(camera for camera in change.cameras if camera.name == moved.name)
+    assert found.shift_mm == pytest.approx(5, abs=2)
+    assert changes_since(calibrated, truth).moved == ()

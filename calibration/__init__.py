@@ -6,9 +6,9 @@ from .detection.corners import find_corners
 from .detection.search import detect_board, detect_each, search_board
 from .findings import Finding
 from .rig import SOLVERS, Calibration, calibrate_detections, calibrate_rig
-from .solver.intrinsics import LENS_MODELS
+from .solver.lens_models import LENS_MODELS
 from .subject.epipolar_poses import calibrate_from_keypoints
-from .subject.refine import refine_from_keypoints
+from .subject.refine import pose_information, refine_from_keypoints
 from .subject.result import SubjectCalibration
 from .trust.quality import CameraQuality, Quality
 from .trust.uncertainty import Uncertainty, VolumeError
@@ -62,6 +62,7 @@ __all__ = [
     "from_anipose",
     "judge",
     "moved_since",
+    "pose_information",
     "put_on_floor",
     "refine_from_keypoints",
     "scale_from_length",

@@ -20,7 +20,8 @@ from .detection.search import search_board
 from .findings import Finding
 from .mistakes.agreement import held_lenses, sightings
 from .mistakes.exchanged import find_exchanged, find_exchanged_places
-from .mistakes.mirrors import find_mirrored, find_moved
+from .mistakes.mirrors import find_mirrored
+from .mistakes.moves import find_moved
 from .mistakes.shutters import measure_timing, timing_findings
 from .mistakes.timing import find_offsets, offset_findings, shift_detections
 from .solver.bundle import LENS_SIZE, Solution

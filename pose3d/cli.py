@@ -85,7 +85,7 @@ register(
     panel=_CAMERAS,
     examples=[
         "pose3d align calibration.toml --pixels floor.csv -o aligned.toml",
-        "pose3d align calibration.toml --points trial.csv --axes x:hip_r>hip_l,z:knee>hip_r -o aligned.toml",
+        'pose3d align calibration.toml --points trial.csv --axes "x:hip_r>hip_l,z:knee>hip_r" -o aligned.toml',
     ],
 )(align)
 register(app, panel=_CAMERAS, examples=["pose3d compare calibration.toml last-week.toml"])(compare)

@@ -241,7 +241,7 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
     Raises
     ------
     typer.BadParameter
-        If names are mixed with plain paths, or a name comes twice.
+        If names are mixed with plain paths, or a name or a file comes twice.
     Pose3DError
         If the names of the files do not tell the cameras.
     """
@@ -268,6 +268,13 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
             raise typer.BadParameter(f"camera {name!r} is given twice", param_hint="FILES")
         # Most shells expand ~ at the beginning of a word only.
         files[name] = Path(path).expanduser() if path.startswith(("~/", "~\\")) else Path(path)
+    owners: dict[Path, str] = {}
+    for name, file in files.items():
+        owner = owners.setdefault(file.resolve(), name)
+        if owner != name:
+            raise typer.BadParameter(
+                f"{file} is given for camera {owner!r} and for {name!r}; give each its own", param_hint="FILES"
+            )
     return files
 
 

@@ -142,9 +142,9 @@ def calibrate(
     sources = camera_files(files, cam_regex)
     lens_clips = camera_files(lenses.lens_clip, None) if lenses.lens_clip else {}
     held = (lenses.intrinsics, result.compare, clips.timestamps, *lens_clips.values())
-    output = require_output(output, *sources.values(), *held, example="calibration.toml")
+    output = require_output(output, *sources.values(), *held, example="calibration.toml", ending=".toml")
     page = result.report or output.with_name("calibration-report.html")
-    page = require_output(page, *sources.values(), *held, example="report.html", option="--report")
+    page = require_output(page, *sources.values(), *held, example="report.html", option="--report", ending=".html")
     from pose3d.calibration import calibrate_detections, changes_since, detect_each, judge, put_on_floor, search_board
     from pose3d.io.rigs import load_rig, save_rig
     from pose3d.io.timestamps import read_timestamps
@@ -189,9 +189,8 @@ def calibrate(
         console.say(
             f"lenses as in {lenses.intrinsics}" + (f"; it lacks {', '.join(new)}, estimated here" if new else "")
         )
-    console.say(found.board.describe(), *found.quality.lines(), *verdict.lines())
-    if comparison is not None:
-        console.say(*comparison.lines())
+    moved = () if comparison is None else comparison.lines()
+    console.say(found.board.describe(), *found.quality.lines(), *moved, *verdict.lines())
     console.say(f"written: {output}", f"written: {page}")
     console.result(
         {

@@ -25,10 +25,14 @@ def run_in_session(console: Console, folder: Path, step: str, ignored: Sequence[
     return run_steps(console, folder, only=(step,))
 
 
-def require_output(output: Path | None, *inputs: str | Path | None, example: str, option: str = "--output") -> Path:
-    """Return the file to write, which must be given and must be none of those that are read."""
+def require_output(
+    output: Path | None, *inputs: str | Path | None, example: str, option: str = "--output", ending: str | None = None
+) -> Path:
+    """Return the file to write, which must be given, must end so, and must be none of those that are read."""
     if output is None:
         raise typer.BadParameter(f"a file to write is needed, such as {option} {example}", param_hint=option)
+    if ending is not None and output.suffix.lower() != ending:
+        raise typer.BadParameter(f"{output}: a {ending} file is written, such as {example}", param_hint=option)
     for path in inputs:
         if path is not None and output.exists() and Path(path).exists() and output.samefile(path):
             raise typer.BadParameter(

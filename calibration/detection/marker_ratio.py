@@ -16,7 +16,7 @@ from .corners import corner_finder
 from .edges import refine_quads
 from .markers import Markers, homographies, marker_finder, project, quiet_px
 
-__all__ = ["MarkerRatio", "check_marker_ratio", "judge_marker_ratio", "measure_marker_ratio"]
+__all__ = ["MarkerRatio", "judge_marker_ratio", "measure_marker_ratio"]
 
 _ENOUGH = 12  # markers that tell the ratio
 _TOLERANCE = 0.05  # of the given ratio: ink spreads, bright paper eats into the black, and less does no harm
@@ -82,28 +82,20 @@ def measure_marker_ratio(images: Sequence[Image], board: Board) -> MarkerRatio |
     return found or rough
 
 
-def check_marker_ratio(images: Sequence[Image], board: Board) -> Finding | None:
+def judge_marker_ratio(measured: MarkerRatio, board: Board) -> Finding | None:
     """Say so if the markers of a ChArUco board are not as large as given.
 
     Parameters
     ----------
-    images : sequence of (height, width) uint8 arrays
-        A few in which the board is large are enough.
+    measured : MarkerRatio
+        From :func:`measure_marker_ratio`.
     board : Board
 
     Returns
     -------
     Finding or None
-        Of kind ``marker_ratio``; None if the ratio is right, cannot be measured, or the board is no ChArUco board.
+        Of kind ``marker_ratio``; None if the ratio is right.
     """
-    if board.kind != "charuco":
-        return None
-    measured = measure_marker_ratio(images, board)
-    return None if measured is None else judge_marker_ratio(measured, board)
-
-
-def judge_marker_ratio(measured: MarkerRatio, board: Board) -> Finding | None:
-    """Compare a measured ratio with the board's, as :func:`check_marker_ratio`."""
     assert board.marker_mm is not None
     given = board.marker_mm / board.square_mm
     off = abs(measured.ratio / given - 1)

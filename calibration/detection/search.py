@@ -18,9 +18,10 @@ from pose3d.io.video import FrameSource, Image, open_frames
 from pose3d.log import Progress, logger, no_progress
 
 from ..findings import Finding
-from ..mistakes.mirrors import is_mirrored, mirrored_finding
+from ..sampling import spread_evenly
 from .corners import corner_finder
 from .instants import first_look, line_up, second_look, source_findings
+from .mirrored import is_mirrored, mirrored_finding
 from .sharpness import blurred_views, edge_width
 from .variants import choose_variant
 from .views import still_instants
@@ -154,7 +155,7 @@ def _mirrored(opened: Mapping[str, FrameSource], detections: BoardDetections) ->
     for name, n_views in zip(detections.cameras, detections.n_views, strict=True):
         source = opened[name]
         if n_views == 0 and source.n_frames:
-            wanted = np.unique(np.linspace(0, source.n_frames - 1, _MIRROR_SAMPLES).round().astype(int)).tolist()
+            wanted = spread_evenly(source.n_frames, _MIRROR_SAMPLES).tolist()
             if is_mirrored((image for _, image in source.frames(indices=wanted, gray=True)), detections.board):
                 names.append(name)
     return tuple(mirrored_finding(name) for name in names)

@@ -12,10 +12,11 @@ from pose3d.io.images import Image
 from pose3d.io.video import FrameSource
 
 from ..findings import Finding
-from ..mistakes.mirrors import is_mirrored
+from ..sampling import spread_evenly
 from .boards import board_variants, dictionary_names, marker_corners
 from .marker_ratio import judge_marker_ratio, measure_marker_ratio
 from .markers import Markers, agreeing_markers, marker_finder
+from .mirrored import is_mirrored
 
 __all__ = ["choose_variant"]
 
@@ -54,7 +55,7 @@ def choose_variant(sources: Mapping[str, FrameSource], board: Board) -> tuple[Bo
         images = [
             image
             for source in sources.values()
-            for _, image in source.frames(indices=_sampled(source.n_frames, count), gray=True)
+            for _, image in source.frames(indices=spread_evenly(source.n_frames, count), gray=True)
         ]
         shown = {inverted: _with_markers(images, board, inverted=inverted) for inverted in (False, True)}
         if any(shown.values()):
@@ -73,16 +74,12 @@ def choose_variant(sources: Mapping[str, FrameSource], board: Board) -> tuple[Bo
     findings = _differences(best, board)
     if board.kind == "charuco":
         images = [image for image, _ in shown[best.inverted]]
-        measured = measure_marker_ratio([images[i] for i in _sampled(len(images), _MEASURED)], best)
+        measured = measure_marker_ratio([images[i] for i in spread_evenly(len(images), _MEASURED)], best)
         wrong = None if measured is None else judge_marker_ratio(measured, best)
         if measured is not None and wrong is not None:
             findings.append(wrong)
             best = replace(best, marker_mm=measured.ratio * best.square_mm)
     return best, tuple(findings)
-
-
-def _sampled(n: int, count: int) -> list[int]:
-    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, count))}) if n else []
 
 
 def _with_markers(images: Sequence[Image], board: Board, *, inverted: bool) -> list[tuple[Image, Markers]]:
@@ -94,7 +91,7 @@ def _with_markers(images: Sequence[Image], board: Board, *, inverted: bool) -> l
             if len(ids) >= _ENOUGH_MARKERS:
                 some.append((image, (ids, quads)))
                 break
-    return [some[i] for i in _sampled(len(some), _LOOKED_AT)]
+    return [some[i] for i in spread_evenly(len(some), _LOOKED_AT)]
 
 
 def _differences(found: Board, given: Board) -> list[Finding]:
@@ -126,7 +123,7 @@ def _nothing_found(images: Sequence[Image], board: Board) -> str:
         f"no {board.describe()} was seen in any of {len(images)} sampled frames, "
         f"nor inverted{', of the legacy pattern' if board.kind == 'charuco' else ''} or with x and y exchanged"
     )
-    few = [images[i] for i in _sampled(len(images), _FEW)]
+    few = [images[i] for i in spread_evenly(len(images), _FEW)]
     ids: dict[str, list[int]] = {}
     for name in _one_dictionary_a_family():
         dictionary = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, f"DICT_{name}"))

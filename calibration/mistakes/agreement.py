@@ -13,20 +13,33 @@ from pose3d.geometry.rotations import exp_so3, log_so3, skew
 from pose3d.geometry.transforms import rigid
 
 from ..detection.boards import symmetries
+from ..sampling import spread_evenly
 from ..solver.bundle import LENS_SIZE, Solution
 from ..solver.extrinsics import candidate_poses, relative_pose
 from ..solver.intrinsics import Lens
+from ..solver.motions import motion_jacobian
 from ..solver.poses import board_poses
 
-__all__ = ["Agreement", "Sightings", "agree", "block_test", "held_lenses", "sighted_pairs", "sightings"]
+__all__ = [
+    "Agreement",
+    "PairSightings",
+    "Sightings",
+    "agree",
+    "block_test",
+    "clearly_better",
+    "held_lenses",
+    "sighted_pairs",
+    "sightings",
+]
 
 _TWINS = 2
 _ANGLE = np.deg2rad(3.0)  # which candidates of two cameras go together: a coarse measure is enough
 _SHIFT = 0.03  # of the board's distance
-_DOF = 6.0
 _ROBUST = 4.0  # times the median: beyond it an instant loses its pull
 _ROUNDS = 3
 _BLOCKS = 16
+_CLEARLY = 4.0  # standard errors
+_INSTANTS = 80  # of a pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +125,7 @@ def _pose_covariance(poses: FloatArray, xy: FloatArray, points: FloatArray, lens
     X = turned + poses[view, twin, None, :3, 3]
     with np.errstate(all="ignore"):
         by_point = project_camera_frame(X, lens.matrix, lens.distortion, fisheye=lens.fisheye).by_point
-    J = np.concatenate([-by_point @ skew(turned), by_point], axis=-1) / max(lens.sigma, 1e-3)
+    J = motion_jacobian(by_point, turned) / max(lens.sigma, 1e-3)
     there = np.asarray(np.isfinite(xy[view]).all(-1))
     J = np.where(there[..., None, None], J, 0.0).reshape(len(view), 2 * len(points), 6)
     information = np.swapaxes(J, -1, -2) @ J
@@ -122,6 +135,37 @@ def _pose_covariance(poses: FloatArray, xy: FloatArray, points: FloatArray, lens
     inverted[good] = np.linalg.inv(information[good])
     out[view, twin] = inverted
     return out
+
+
+class PairSightings(NamedTuple):
+    """Some of the instants at which two cameras saw the board."""
+
+    rows: IntArray
+    a: FloatArray
+    b: FloatArray
+    covariance_a: FloatArray
+    covariance_b: FloatArray
+
+    @classmethod
+    def of(cls, sightings: Sightings, a: int, b: int, most: int = _INSTANTS) -> "PairSightings":
+        """Take at most so many of two cameras' common instants, evenly spread."""
+        rows = np.flatnonzero(sightings.seen[:, a] & sightings.seen[:, b])
+        rows = rows[spread_evenly(len(rows), most)]
+        return cls(
+            rows,
+            sightings.poses[rows, a],
+            sightings.poses[rows, b],
+            sightings.covariance[rows, a],
+            sightings.covariance[rows, b],
+        )
+
+    def fit(self, *, start: FloatArray | None = None, rows: slice | None = None) -> Agreement | None:
+        """Find the relative pose, of some of the instants if `rows` are given; see :func:`agree`."""
+        weight = None
+        if rows is not None:
+            weight = np.zeros(len(self.rows))
+            weight[rows] = 1
+        return agree(self.a, self.b, self.covariance_a, self.covariance_b, start=start, weight=weight)
 
 
 def sighted_pairs(seen: BoolArray, *, each: int = 3, least: int = 6) -> list[tuple[int, int]]:
@@ -256,3 +300,10 @@ def block_test(gain: FloatArray) -> float:
     means = np.array([part.mean() for part in np.array_split(gain, min(_BLOCKS, len(gain)))])
     error = means.std(ddof=1) / np.sqrt(len(means))
     return float(means.mean() / max(error, 1e-12))
+
+
+def clearly_better(better: FloatArray, worse: FloatArray, factor: float) -> bool:
+    """Tell whether squared disagreements (n,) fall by a factor at least, and by more than chance."""
+    level = max(float(np.nanmedian(better)), 1e-9)
+    gain = np.log1p(worse / level) - np.log1p(better / level)
+    return float(np.nanmedian(worse)) > factor * level and block_test(gain) > _CLEARLY

@@ -8,12 +8,13 @@ from pose3d.data.camera import Camera, Rig
 from pose3d.data.detections import BoardDetections
 from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.geometry.projection import project_camera_frame
-from pose3d.geometry.rotations import angle_between, exp_so3, skew
+from pose3d.geometry.rotations import angle_between, exp_so3
 from pose3d.geometry.transforms import inverse, rigid
 
 from ..findings import Finding
 from ..solver.extrinsics import Link
 from ..solver.intrinsics import calibrate_lenses, spread_views
+from ..solver.motions import motion_jacobian
 from ..solver.poses import board_poses
 from .agreement import block_test
 
@@ -156,7 +157,7 @@ def _lens_misfit(xy: FloatArray, points: FloatArray, camera: Camera, pose: Float
             weight = np.where(good, 1 / np.maximum(squared / (9 * typical), 1.0), 0.0)
             if turn == _ROUNDS:
                 break
-            J = np.concatenate([-seen.by_point @ skew(turned), seen.by_point], axis=-1)
+            J = motion_jacobian(seen.by_point, turned)
             J = np.where(good[..., None, None] & np.isfinite(J), J, 0.0)
             JtW = np.swapaxes(J * weight[..., None, None], -1, -2)
             H = np.einsum("vkid,vkdj->vij", JtW, J, optimize=True)

@@ -7,11 +7,11 @@ import numpy as np
 
 from pose3d.data.detections import BoardDetections
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.geometry.projection import project_camera_frame
 from pose3d.geometry.rotations import log_so3, skew
 
 from ..findings import Finding
-from ..solver.bundle import Bundle, Solution, residuals
+from ..solver.bundle import NOISE_FLOOR, RAYLEIGH, Bundle, Solution, residuals
+from ..solver.information import corners_by_board
 from ..solver.poses import MIN_CORNERS
 
 __all__ = ["Timing", "measure_timing", "timing_findings"]
@@ -152,7 +152,7 @@ def measure_timing(solution: Solution, detections: BoardDetections) -> Timing | 
         misfit=float(np.median(before.total / before.total_dof)),
         explains=float(np.clip(1 - left / excess, 0, 1)) if excess > 0 else 0.0,
         joint_px=float(np.nanmedian(np.linalg.norm(residuals(bundle), axis=-1))),
-        own_px=float(1.1774 * np.median(sigma)),
+        own_px=float(RAYLEIGH * np.median(sigma)),
     )
 
 
@@ -233,28 +233,6 @@ def _jitter(fit: _Explained, noise: float) -> float:
     return jitter2
 
 
-def _views(bundle: Bundle) -> tuple[FloatArray, FloatArray]:
-    """Return residuals (n_views, n_corners, 2) and their derivatives (n_views, n_corners, 2, 6) by the board's pose.
-
-    A small rotation about the board's middle and a shift, in the world's axes.
-    """
-    out = np.zeros((*bundle.xy.shape, 6))
-    points = bundle.points - bundle.points.mean(0)
-    for camera in range(len(bundle.lens)):
-        mine = np.flatnonzero(bundle.camera == camera)
-        board = bundle.world_from_board[bundle.frame[mine]]
-        pose = bundle.cam_from_world[camera]
-        turned = points @ np.swapaxes(board[:, :3, :3], -1, -2)
-        middle = board[:, :3, :3] @ bundle.points.mean(0) + board[:, :3, 3]
-        X = (turned + middle[:, None]) @ pose[:3, :3].T + pose[:3, 3]
-        by_point = project_camera_frame(
-            X, bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
-        ).by_point
-        by_world = by_point @ pose[:3, :3]
-        out[mine] = np.concatenate([-by_world @ skew(turned), by_world], axis=-1)
-    return residuals(bundle), out
-
-
 def _velocity(bundle: Bundle, frames: IntArray) -> FloatArray:
     """Return the board's velocity a frame, (n_frames, 6): turn, and shift of its middle; NaN where it is not known."""
     pose = bundle.world_from_board
@@ -276,7 +254,9 @@ def _compress(bundle: Bundle) -> tuple[FloatArray, FloatArray, FloatArray]:
 
     Corners count by the noise that remains where every view has a board of its own.
     """
-    r, J = _views(bundle)
+    r, J, middle = residuals(bundle), np.zeros((*bundle.xy.shape, 6)), bundle.points.mean(0)
+    for camera in range(len(bundle.lens)):
+        J[bundle.camera == camera] = corners_by_board(bundle, camera, center=middle)
     good = np.asarray(np.isfinite(r).all(-1))
     r = np.where(good[..., None], r, 0.0)
     J = np.where(good[..., None, None], J, 0.0)
@@ -294,7 +274,7 @@ def _compress(bundle: Bundle) -> tuple[FloatArray, FloatArray, FloatArray]:
         n = np.maximum(good.sum(1), 4)
         length = length / np.sqrt(1 - 3 / n)[:, None]  # six of 2 n numbers went into the pose
         for camera in range(len(sigma)):
-            sigma[camera] = max(np.nanmedian(length[bundle.camera == camera]) / 1.1774, 0.01)
+            sigma[camera] = max(np.nanmedian(length[bundle.camera == camera]) / RAYLEIGH, NOISE_FLOOR)
         ratio = np.nan_to_num(length, nan=np.inf) / (_OUTLIER * sigma[bundle.camera][:, None])
         weight = np.where(good, 1 / np.maximum(ratio, 1.0) ** 2, 0.0)
     return H, g, sigma

@@ -11,6 +11,7 @@ from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.geometry.transforms import rigid
 
 from ..findings import Finding
+from ..sampling import spread_evenly
 from .agreement import Agreement, Sightings, agree, block_test, sighted_pairs
 
 __all__ = ["Offsets", "find_offsets", "offset_findings", "shift_detections"]
@@ -100,6 +101,7 @@ def offset_findings(offsets: Offsets, *, given: Mapping[str, int] | None = None)
         total = offset + (given or {}).get(name, 0)
         whole = abs(offset) > 1 or abs(lag - offset) < _WHOLE
         n = f"{abs(offset)}" if whole else f"{abs(lag):.1f}"
+        first = "first frame" if abs(offset) == 1 else f"first {abs(offset)} frames"
         out.append(
             Finding(
                 "offset",
@@ -107,7 +109,8 @@ def offset_findings(offsets: Offsets, *, given: Mapping[str, int] | None = None)
                 (name,),
                 f"camera {name} is {n} frame{'' if n == '1' else 's'} {late}: its frame i{offset:+d} shows "
                 f"{'' if whole else 'about '}what frame i of {_listed(offsets.against[name])} shows",
-                f"give --offset {name}={total}, or cut its clip",
+                f"give --offset {name}={total} (in pose3d.toml {name} = {total} under [offsets]), or cut "
+                f"{f'its {first}' if offset > 0 else f'the {first} of the others'}",
             )
         )
     return tuple(out)
@@ -191,7 +194,7 @@ def _widened(sightings: Sightings) -> BoolArray:
 def _compare_pair(sightings: Sightings, a: int, b: int) -> _Pair | None:
     """Return the offset between two cameras if it is beyond doubt, zero included."""
     rows = np.flatnonzero(sightings.seen[:, a])
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(_INSTANTS, len(rows))).round().astype(int))]
+    rows = rows[spread_evenly(len(rows), _INSTANTS)]
     for reach in _REACH:
         ranked = _rank(sightings, a, b, rows, reach)
         if ranked is not None:
@@ -269,7 +272,7 @@ def _rank(sightings: Sightings, a: int, b: int, rows: IntArray, reach: int) -> _
     if not clear or abs(shifts[best]) >= reach - 1:
         return None
     both = np.flatnonzero(there[best])
-    few = both[np.unique(np.linspace(0, len(both) - 1, min(_CLOSELY, len(both))).round().astype(int))]
+    few = both[spread_evenly(len(both), _CLOSELY)]
     return _Ranked(
         int(shifts[best]),
         dict(zip(shifts.tolist(), rough.pose, strict=True)),

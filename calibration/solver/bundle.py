@@ -3,7 +3,8 @@
 Unknown are, for each camera, fx fy cx cy, the lens coefficients and the pose (small rotation on the left, shift), and,
 for each instant, the pose of one rigid board: six numbers, however many corners. Each corner counts with its camera's
 noise; outliers lose their weight by a robust loss. Parameters that the views say little about are kept near what lenses
-are like by weak priors (:func:`lens_prior`), so that one lens model serves strong and weak recordings.
+are like by weak priors (:func:`~pose3d.calibration.solver.lens_models.lens_prior`), so that one lens model serves
+strong and weak recordings.
 """
 
 from dataclasses import dataclass, replace
@@ -12,27 +13,28 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.geometry.rotations import exp_so3, skew
-from pose3d.geometry.transforms import rigid
+from pose3d.geometry.rotations import skew
 from pose3d.log import Progress, no_progress
 
-from .linearize import Views, misfit, view_equations
+from .linearize import Views, misfit, robust_loss, view_equations
+from .motions import move_poses
 
 __all__ = [
     "LENS_SIZE",
+    "NOISE_FLOOR",
+    "RAYLEIGH",
     "Bundle",
     "Solution",
-    "camera_information",
-    "dispersion",
     "lens_matrix",
-    "lens_prior",
+    "reduced_equations",
     "refine",
     "residuals",
-    "robust_loss",
     "select_views",
 ]
 
-_NOISE_FLOOR = 0.01  # px: exact corners, as in tests, must not weigh infinitely
+NOISE_FLOOR = 0.01  # px: exact corners, as in tests, must not weigh infinitely
+RAYLEIGH = 1.1774  # median length of a 2D error of standard deviation 1
+_EXACT = 0.01  # of the cost: a tenth of a standard deviation in one parameter
 LENS_SIZE = 12  # fx fy cx cy and up to eight coefficients; fewer are padded with zeros that stay fixed
 
 
@@ -112,42 +114,6 @@ class Solution:
     converged: bool
 
 
-def lens_prior(
-    size: tuple[int, int], focal: float, *, n_lens: int = 5, fisheye: bool = False, aspect: float | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Return what is known of a lens before any view: an information matrix and its centre.
-
-    The principal point lies within 4 % of the image's width of the centre, pixels are square to 0.5 %, and the
-    coefficients are of the size that real lenses have. A few dozen good views outweigh all of it by far.
-
-    Parameters
-    ----------
-    size : (int, int), px
-    focal : float, px
-    n_lens : int
-    fisheye : bool
-    aspect : float, optional
-        How far the two focal lengths may differ, as a part of them; 0.5 % by default.
-
-    Returns
-    -------
-    information : (12, 12) array
-    mean : (12,) array
-    """
-    width = max(size)
-    information = np.zeros((LENS_SIZE, LENS_SIZE))
-    square = np.zeros(LENS_SIZE)
-    square[:2] = 1.0, -1.0
-    information += np.outer(square, square) / ((aspect or 0.005) * focal) ** 2
-    deviation = [0.04 * width, 0.04 * width]
-    deviation += [0.1, 0.05, 0.05, 0.05] if fisheye else [0.5, 0.3, 0.003, 0.003, 0.2, 0.2, 0.2, 0.2][:n_lens]
-    index = np.arange(2, 2 + len(deviation))
-    information[index, index] = 1 / np.square(deviation)
-    mean = np.zeros(LENS_SIZE)
-    mean[:4] = focal, focal, (size[0] - 1) / 2, (size[1] - 1) / 2
-    return information, mean
-
-
 def select_views(bundle: Bundle, views: BoolArray) -> Bundle:
     """Return the bundle with some of its views; cameras and boards stay."""
     return replace(bundle, camera=bundle.camera[views], frame=bundle.frame[views], xy=bundle.xy[views])
@@ -190,22 +156,8 @@ def residuals(bundle: Bundle) -> FloatArray:
     return out
 
 
-def robust_loss(squared: FloatArray, scale: float, *, convex: bool = False) -> tuple[FloatArray, FloatArray]:
-    """Return the loss and weight of squared standardised residuals: quadratic up to `scale`, beyond it Cauchy's.
-
-    Good corners count in full, so that nothing is lost where there are no outliers; far ones lose all their pull.
-    The `convex` loss is Huber's, which leads home from far away, where good corners are far off as well.
-    """
-    limit = scale * scale
-    beyond = np.maximum(squared / limit, 1.0)
-    if convex:
-        root = np.sqrt(beyond)
-        return np.minimum(squared, limit * (2 * root - 1)), 1 / root
-    return np.minimum(squared, limit * (1 + np.log(beyond))), 1 / beyond
-
-
 class _State(NamedTuple):
-    """A bundle's misfit: its cost, each camera's residuals in px, and each corner's weight over its noise, squared."""
+    """A bundle's misfit: its cost, each camera's residuals in px, and each corner's weight."""
 
     cost: float
     off: list[tuple[FloatArray, FloatArray]]
@@ -300,6 +252,21 @@ def _reduced(equations: _Equations, damping: float = 0.0) -> tuple[FloatArray, F
     return S, a - np.einsum("fnk,fk->n", WB, b), inverse, WB
 
 
+def reduced_equations(bundle: Bundle, weight: FloatArray, sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the normal equations of the cameras' free parameters, (n, n) and (n,), the boards' poses eliminated.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    weight : (n_views, n_corners) array, 0..1
+    sigma : (n_cameras,) array, px
+    """
+    views = _views(bundle)
+    state = _State(0.0, _misfits(bundle, views), [weight[mine.rows] for mine in views])
+    S, s, _, _ = _reduced(_normal_equations(bundle, views, state, sigma))
+    return S, s
+
+
 def _step(equations: _Equations, damping: float) -> tuple[FloatArray, FloatArray, float]:
     """Solve the damped normal equations.
 
@@ -320,20 +287,16 @@ def _step(equations: _Equations, damping: float) -> tuple[FloatArray, FloatArray
 def _moved(bundle: Bundle, step: FloatArray, boards: FloatArray) -> Bundle:
     cameras = np.zeros(bundle.free.shape)
     cameras[bundle.free] = step
-
-    def turn(poses: FloatArray, step: FloatArray) -> FloatArray:
-        return rigid(exp_so3(step[:, :3]) @ poses[:, :3, :3], poses[:, :3, 3] + step[:, 3:])
-
     return replace(
         bundle,
         lens=bundle.lens + cameras[:, :LENS_SIZE],
-        cam_from_world=turn(bundle.cam_from_world, cameras[:, LENS_SIZE:]),
-        world_from_board=turn(bundle.world_from_board, boards),
+        cam_from_world=move_poses(bundle.cam_from_world, cameras[:, LENS_SIZE:]),
+        world_from_board=move_poses(bundle.world_from_board, boards),
     )
 
 
 def _noise(bundle: Bundle, views: list[Views], state: _State, own: FloatArray | None) -> FloatArray:
-    """Estimate each camera's noise from the median of its residuals' lengths (Rayleigh: median = 1.1774 sigma).
+    """Estimate each camera's noise from the median of its residuals' lengths (:data:`RAYLEIGH`).
 
     With each camera's own noise known, what the cameras together do not explain beyond it (shutters that are not quite
     in step, a board that bends) is shared by all. To estimate it for each camera would let one camera explain
@@ -347,17 +310,12 @@ def _noise(bundle: Bundle, views: list[Views], state: _State, own: FloatArray | 
         if only_shared:
             counts &= (seen_by[mine.frame] > 1)[:, None]
         if counts.any():
-            variance[camera] = np.median((x * x + y * y)[counts]) / 1.1774**2
+            variance[camera] = np.median((x * x + y * y)[counts]) / RAYLEIGH**2
     if own is not None:
         known = np.isfinite(variance)
         excess = variance[known] - own[known] ** 2
         variance = own**2 + (max(0.0, float(np.median(excess))) if len(excess) else 0.0)
-    return np.asarray(np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), _NOISE_FLOOR))
-
-
-_PIECES = 12  # into which a recording is cut to see how views disagree
-_FEWEST_PIECES = 6
-_EXACT = 0.01  # of the cost: a tenth of a standard deviation in one parameter
+    return np.asarray(np.maximum(np.sqrt(np.nan_to_num(variance, nan=0.0)), NOISE_FLOOR))
 
 
 def refine(
@@ -437,75 +395,3 @@ def refine(
     for mine, part in zip(views, state.weight, strict=True):
         weight[mine.rows] = part
     return Solution(bundle, sigma, weight, iterations, converged)
-
-
-def camera_information(solution: Solution) -> tuple[FloatArray, IntArray, IntArray]:
-    """Return what the views say about the cameras' free parameters, the boards' poses marginalised.
-
-    Parameters
-    ----------
-    solution : Solution
-
-    Returns
-    -------
-    information : (n, n) array
-        Inverse of the parameters' covariance.
-    camera, number : (n,) int arrays
-        Each parameter's camera, and its place among the camera's 18.
-    """
-    bundle = solution.bundle
-    views = _views(bundle)
-    weight = [solution.weight[mine.rows] for mine in views]
-    state = _State(0.0, _misfits(bundle, views), weight)
-    S = _reduced(_normal_equations(bundle, views, state, solution.sigma))[0]
-    camera, number = np.nonzero(bundle.free)
-    return S, camera, number
-
-
-def dispersion(solution: Solution) -> float:
-    """Tell how much more the views disagree about the cameras than independent corners would.
-
-    Errors of neighbouring corners, and of views soon after one another, go together: a board that is not flat, a lens
-    that the model does not quite fit, edges that move with the light. So many corners then say less than they seem to.
-    The recording is cut into pieces; what each would change about the cameras is held against what its corners' noise
-    explains.
-
-    Parameters
-    ----------
-    solution : Solution
-        Converged.
-
-    Returns
-    -------
-    float
-        Factor by which variances are larger than independent corners give; 1 at least.
-
-    References
-    ----------
-    Liang & Zeger (1986), Longitudinal data analysis using generalized linear models, Biometrika 73:13.
-    """
-    bundle = replace(solution.bundle, prior=np.zeros_like(solution.bundle.prior))
-    known, instant = np.unique(bundle.frame, return_inverse=True)
-    n_pieces = min(_PIECES, len(known))
-    piece = instant * n_pieces // max(len(known), 1)
-    S, scores = [], []
-    for i in range(n_pieces):
-        mine = piece == i
-        part = select_views(bundle, mine)
-        views = _views(part)
-        weight = [solution.weight[mine][some.rows] for some in views]
-        state = _State(0.0, _misfits(part, views), weight)
-        information, score, _, _ = _reduced(_normal_equations(part, views, state, solution.sigma))
-        S.append(information)
-        scores.append(score)
-    if n_pieces < _FEWEST_PIECES or not bundle.free.any():
-        return 1.0
-    each, score = np.stack(S), np.stack(scores)
-    score = score - each @ np.linalg.lstsq(each.sum(0), score.sum(0), rcond=None)[0]  # as if fully converged
-    total = camera_information(solution)[0]
-    scale = 1 / np.sqrt(np.maximum(np.diag(total), 1e-300))
-    inverse = scale[:, None] * np.linalg.inv(total * scale[:, None] * scale + 1e-14 * np.eye(len(total))) * scale
-    leverage = inverse @ each
-    seen = float(np.einsum("gi,ij,gj->", score, inverse, score))
-    expected = float(np.einsum("gii->", leverage) - np.einsum("gij,gji->", leverage, leverage))
-    return max(1.0, seen / max(expected, 1e-9))

@@ -8,6 +8,8 @@ from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.geometry.rotations import mean_rotation
 from pose3d.geometry.transforms import inverse, rigid
 
+from ..sampling import spread_evenly
+
 __all__ = ["Graph", "Link", "candidate_poses", "link_cameras", "place_boards", "relative_pose"]
 
 _HYPOTHESIS_FRAMES = 32
@@ -79,10 +81,10 @@ def relative_pose(poses_a: FloatArray, poses_b: FloatArray) -> Link | None:
     n_a, n_b = a.shape[1], b.shape[1]
     candidates = (b[:, None, :] @ inverse(a)[:, :, None]).reshape(len(shared), n_a * n_b, 4, 4)
     reach = float(np.nanmedian(np.linalg.norm(np.concatenate([a[:, 0, :3, 3], b[:, 0, :3, 3]]), axis=-1))) * _SHIFT
-    every = np.unique(np.linspace(0, len(shared) - 1, min(_HYPOTHESIS_FRAMES, len(shared))).round().astype(int))
+    every = spread_evenly(len(shared), _HYPOTHESIS_FRAMES)
     hypotheses = candidates[every].reshape(-1, 4, 4)
     hypotheses = hypotheses[np.isfinite(hypotheses[:, 0, 0])]
-    judges = np.unique(np.linspace(0, len(shared) - 1, min(_JUDGE_FRAMES, len(shared))).round().astype(int))
+    judges = spread_evenly(len(shared), _JUDGE_FRAMES)
     misfit = _misfit(hypotheses, candidates[judges], reach)
     best = hypotheses[np.minimum(misfit, 1.0).sum(1).argmin()]
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""One camera by itself: focal length and lens from the board's views; which numbers of a lens may move."""
+"""One camera by itself: focal length and lens from the board's views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,15 +8,13 @@ import numpy as np
 from pose3d.data.camera import Camera
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
-from .bundle import LENS_SIZE, Bundle, lens_matrix, lens_prior, refine
+from ..sampling import spread_evenly
+from .bundle import LENS_SIZE, Bundle, lens_matrix, refine
+from .lens_models import lens_prior
 from .poses import MIN_CORNERS, board_poses, homographies, poses_from_homographies
 from .selection import held_out_loss, significant
 
-__all__ = ["LENS_MODELS", "MIN_VIEWS", "Lens", "calibrate_lenses", "lens_bundle", "set_model", "spread_views"]
-
-LENS_MODELS = ("k1", "k2", "full", "k3")
-"""Lens models, each richer than the one before: one focal length and k1; k2; two focal lengths, principal point and the
-tangential coefficients; k3. For a fisheye: k1; k2; two focal lengths, principal point and all four coefficients."""
+__all__ = ["MIN_VIEWS", "Lens", "calibrate_lenses", "lens_bundle", "spread_views"]
 
 MIN_VIEWS = 3
 """A camera with fewer says too little about its lens."""
@@ -25,7 +23,6 @@ _FOCAL_GRID = np.geomspace(0.3, 5.0, 12)  # of the image's width: 118 to 11 degr
 _VIEWS_FOR_FOCAL = 6
 _VIEWS_FOR_LENS = 16  # start values and noise; the lens itself comes from all views
 _WIDE = 0.7  # of the image's width: with a shorter focal length it may be a fisheye
-_ONE_FOCAL = 1e-5  # as good as equal focal lengths
 
 
 def spread_views(xy: FloatArray, count: int) -> IntArray:
@@ -46,8 +43,7 @@ def spread_views(xy: FloatArray, count: int) -> IntArray:
         return np.zeros(0, dtype=np.int64)
     enough = max(MIN_CORNERS, 0.6 * np.percentile(corners[corners >= MIN_CORNERS], 90))
     good = np.flatnonzero(corners >= enough)
-    chosen = np.unique(np.linspace(0, len(good) - 1, min(count, len(good))).round().astype(np.int64))
-    return np.asarray(good[chosen])
+    return np.asarray(good[spread_evenly(len(good), count)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,41 +254,3 @@ def lens_bundle(
         prior=prior,
         prior_mean=mean,
     )
-
-
-def set_model(bundle: Bundle, sizes: Sequence[tuple[int, int]], unknown: BoolArray, model: str) -> Bundle:
-    """Let those numbers of the unknown lenses move that a model has; the others go where they are without it.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    sizes : sequence of (int, int), px
-    unknown : (n_cameras,) bool array
-        Cameras whose lens is not held.
-    model : {"k1", "k2", "full", "k3"}
-
-    Returns
-    -------
-    Bundle
-    """
-    rung = LENS_MODELS.index(model)
-    lens, free = bundle.lens.copy(), bundle.free.copy()
-    prior, mean = bundle.prior.copy(), bundle.prior_mean.copy()
-    for i in map(int, np.flatnonzero(unknown)):
-        fisheye, n_lens = bool(bundle.fisheye[i]), int(bundle.n_lens[i])
-        if rung < 2:
-            numbers = [0, 1, 4, 5][: 3 + rung]
-        else:
-            numbers = list(range(8))
-            if rung == 3 and not fisheye:
-                numbers.append(8)
-        free[i, :LENS_SIZE] = False
-        free[i, numbers] = True
-        prior[i], mean[i] = lens_prior(
-            sizes[i], lens[i, 0], n_lens=n_lens, fisheye=fisheye, aspect=_ONE_FOCAL if rung < 2 else None
-        )
-        if rung < 2:
-            lens[i, :2] = lens[i, :2].mean()
-        held = ~free[i, :LENS_SIZE]
-        lens[i, held] = mean[i, held]
-    return replace(bundle, lens=lens, free=free, prior=prior, prior_mean=mean)

@@ -7,7 +7,9 @@ import numpy as np
 from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.geometry.lenses import distort_components, lens_components
 
-__all__ = ["Views", "misfit", "view_equations"]
+__all__ = ["Views", "misfit", "robust_loss", "view_equations"]
+
+_BEHIND = 1e6  # px: a board behind the camera is no explanation of what it saw
 
 
 class Views(NamedTuple):
@@ -38,9 +40,6 @@ def _turned(rotation: FloatArray, points: FloatArray) -> FloatArray:
     return np.asarray((rows @ points.T).reshape(3, n_views, len(points)))
 
 
-_BEHIND = 1e6  # px: a board behind the camera is no explanation of what it saw
-
-
 def misfit(
     views: Views,
     lens: FloatArray,
@@ -62,6 +61,20 @@ def misfit(
     if behind.any():
         off_x[behind] = off_y[behind] = _BEHIND
     return off_x * views.seen, off_y * views.seen
+
+
+def robust_loss(squared: FloatArray, scale: float, *, convex: bool = False) -> tuple[FloatArray, FloatArray]:
+    """Return the loss and weight of squared standardised residuals: quadratic up to `scale`, beyond it Cauchy's.
+
+    Good corners count in full, so that nothing is lost where there are no outliers; far ones lose all their pull.
+    The `convex` loss is Huber's, which leads home from far away, where good corners are far off as well.
+    """
+    limit = scale * scale
+    beyond = np.maximum(squared / limit, 1.0)
+    if convex:
+        root = np.sqrt(beyond)
+        return np.minimum(squared, limit * (2 * root - 1)), 1 / root
+    return np.minimum(squared, limit * (1 + np.log(beyond))), 1 / beyond
 
 
 def view_equations(

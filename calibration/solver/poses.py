@@ -90,9 +90,8 @@ def homographies(xy: FloatArray, usable: BoolArray, points: FloatArray) -> tuple
         m[:, 0:3], m[:, 3:6], m[:, 6:] = by_u[:, :, 2], by_v[:, :, 2], -by_uv[:, :2, 2]
         M[~solved] = np.eye(8)
         h = np.linalg.solve(M + 1e-12 * np.eye(8), m[..., None])[..., 0]
-        H = np.concatenate([h, np.ones((len(h), 1))], axis=1).reshape(
-            -1, 3, 3
-        )  # the board's middle is before the camera
+        # the last entry may be 1, as the board's middle is before the camera
+        H = np.concatenate([h, np.ones((len(h), 1))], axis=1).reshape(-1, 3, 3)
         image = H @ P.T
         with np.errstate(all="ignore"):
             miss = (image[:, 0] / image[:, 2] - u) ** 2 + (image[:, 1] / image[:, 2] - v) ** 2

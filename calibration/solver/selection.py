@@ -1,16 +1,23 @@
 """What held-out instants say: which lens model, and lenses from all cameras' views together or from each one's own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
 
-from .bundle import LENS_SIZE, Bundle, camera_information, dispersion, refine, residuals, robust_loss, select_views
+from ..sampling import spread_evenly
+from .bundle import LENS_SIZE, Bundle, Solution, refine, residuals, select_views
+from .information import camera_information, dispersion
+from .lens_models import LENS_MODELS, set_model
+from .linearize import robust_loss
 
-__all__ = ["fit_lenses_apart", "held_out_loss", "significant", "thin"]
+__all__ = ["choose_lenses", "fit_lenses_apart", "held_out_loss", "significant"]
 
 _FOLDS = 5
+_INSTANTS_FOR_SELECTION = 120
+_PARSIMONY = 1.0  # standard errors by which a richer lens model must predict better
 _ROUGHLY = 0.5  # of the cost: the last digits of a fit do not decide
 
 
@@ -26,12 +33,12 @@ def significant(gain: FloatArray, standard_errors: float = 1.645) -> bool:
     return bool(gain.mean() > standard_errors * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
-def thin(bundle: Bundle, n_frames: int) -> Bundle:
+def _thin(bundle: Bundle, n_frames: int) -> Bundle:
     """Return the bundle with at most so many of its instants, evenly spread."""
     known = np.unique(bundle.frame)
     if len(known) <= n_frames:
         return bundle
-    kept = known[np.unique(np.linspace(0, len(known) - 1, n_frames).round().astype(int))]
+    kept = known[spread_evenly(len(known), n_frames)]
     return select_views(bundle, np.isin(bundle.frame, kept))
 
 
@@ -110,3 +117,41 @@ def fit_lenses_apart(bundle: Bundle) -> tuple[Bundle, FloatArray]:
         covariance[i][np.ix_(number[mine], number[mine])] = spread * np.linalg.inv(information[np.ix_(mine, mine)])
     held: BoolArray = bundle.free & ~lens
     return replace(bundle, lens=solution.bundle.lens, free=held), covariance
+
+
+def choose_lenses(
+    solution: Solution, sizes: Sequence[tuple[int, int]], unknown: BoolArray, own_sigma: FloatArray
+) -> tuple[str, bool]:
+    """Choose the lens model that predicts held-out instants, and whether lenses are refined together or apart.
+
+    Parameters
+    ----------
+    solution : Solution
+        With the full model.
+    sizes : sequence of (int, int), px
+    unknown : (n_cameras,) bool array
+        Cameras whose lens is not held.
+    own_sigma : (n_cameras,) array, px
+        Each camera's noise when it is calibrated alone.
+
+    Returns
+    -------
+    model : str
+        One of :data:`pose3d.calibration.LENS_MODELS`.
+    together : bool
+    """
+    sample = _thin(solution.bundle, _INSTANTS_FOR_SELECTION)
+    model, *richer = LENS_MODELS
+
+    def fitted(name: str) -> Bundle:
+        return refine(set_model(sample, sizes, unknown, name), rounds=2, own_sigma=own_sigma).bundle
+
+    chosen = fitted(model)
+    best = held_out_loss(chosen, solution.sigma, own_sigma=own_sigma)
+    for name in richer:
+        bundle = fitted(name)
+        loss = held_out_loss(bundle, solution.sigma, own_sigma=own_sigma)
+        if significant(best - loss, _PARSIMONY):
+            best, model, chosen = loss, name, bundle
+    apart = held_out_loss(chosen, solution.sigma, own_sigma=own_sigma, apart=True)
+    return model, significant(apart - best)

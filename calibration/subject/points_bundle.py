@@ -7,12 +7,12 @@ import numpy as np
 from pose3d.geometry.arrays import FloatArray
 from pose3d.log import Progress, no_progress
 
+from ..solver.bundle import NOISE_FLOOR, RAYLEIGH
 from .points_equations import equations_of, invert_symmetric, move, point_information, solve_step
 from .points_views import PointsBundle, State, View, point_distances, state_of, views_of
 
 __all__ = ["PointsSolution", "point_covariances", "refine_points", "settle_points"]
 
-_NOISE_FLOOR = 0.01  # px: exact labels, as in tests, must not weigh infinitely
 _ENOUGH = 20  # labels from which a camera's own noise is estimated
 
 
@@ -39,7 +39,7 @@ class PointsSolution:
 def _noise(bundle: PointsBundle, views: list[View], sigma: FloatArray, state: State) -> FloatArray:
     """Estimate each camera's noise from its residuals and what of them the points' freedom has taken away.
 
-    The median of a residual's length (Rayleigh: 1.1774 sigma) over the root of its redundancy; without the redundancy
+    The median of a residual's length (:data:`RAYLEIGH` sigma) over the root of its redundancy; without the redundancy
     the camera that the points follow would seem better and better. Points that two cameras see cannot tell which of
     the two is worse: cameras without others share one noise. None is trusted three times more than the typical one.
     """
@@ -55,13 +55,13 @@ def _noise(bundle: PointsBundle, views: list[View], sigma: FloatArray, state: St
         counts = np.asarray(taken) > 0
         everything.append(sure[counts])
         if (counts & several[view.point]).sum() >= _ENOUGH:
-            out[i] = np.median(sure[counts & several[view.point]]) / 1.1774
+            out[i] = np.median(sure[counts & several[view.point]]) / RAYLEIGH
     if np.isfinite(out).any():
         middle = float(np.nanmedian(out))
     else:
         pooled = np.concatenate(everything)
-        middle = float(np.median(pooled)) / 1.1774 if len(pooled) else 1.0
-    return np.asarray(np.clip(np.nan_to_num(out, nan=middle), max(middle / 3, _NOISE_FLOOR), max(3 * middle, 0.03)))
+        middle = float(np.median(pooled)) / RAYLEIGH if len(pooled) else 1.0
+    return np.asarray(np.clip(np.nan_to_num(out, nan=middle), max(middle / 3, NOISE_FLOOR), max(3 * middle, 0.03)))
 
 
 def refine_points(
@@ -103,7 +103,7 @@ def refine_points(
     views = views_of(bundle)
     if sigma is None:
         length = point_distances(bundle) * np.sqrt(bundle.weight)
-        sigma = np.full(len(views), max(float(np.nanmedian(length)) / 1.1774, _NOISE_FLOOR))
+        sigma = np.full(len(views), max(float(np.nanmedian(length)) / RAYLEIGH, NOISE_FLOOR))
     iterations = 0
     state = state_of(bundle, views, sigma)
     for turn in range(rounds):

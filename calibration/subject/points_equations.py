@@ -12,9 +12,8 @@ import numpy as np
 import scipy.linalg
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.geometry.rotations import exp_so3
-from pose3d.geometry.transforms import rigid
 
+from ..solver.motions import move_poses
 from .points_views import FOCAL_SD, Limbs, PointsBundle, Seen, State, View, limb_geometry, prior_offset
 
 __all__ = ["Equations", "equations_of", "invert_symmetric", "move", "point_information", "solve_step"]
@@ -220,14 +219,13 @@ def move(bundle: PointsBundle, step: FloatArray, points: FloatArray) -> PointsBu
     """Return the bundle after a step of :func:`solve_step`."""
     n_cameras = len(bundle.cam_from_world)
     cameras = step[: _CAMERA * n_cameras].reshape(n_cameras, _CAMERA)
-    pose = bundle.cam_from_world
     limbs = bundle.limbs
     if limbs is not None:
         limbs = limbs._replace(log_unit=limbs.log_unit + step[_CAMERA * n_cameras :])
     return replace(
         bundle,
         focal_scale=bundle.focal_scale * np.exp(cameras[:, 6]),
-        cam_from_world=rigid(exp_so3(cameras[:, :3]) @ pose[:, :3, :3], pose[:, :3, 3] + cameras[:, 3:6]),
+        cam_from_world=move_poses(bundle.cam_from_world, cameras[:, :6]),
         points=bundle.points + points,
         limbs=limbs,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.geometry.rotations import log_so3
 
-from ..solver.bundle import robust_loss
+from ..solver.linearize import robust_loss
 
 __all__ = [
     "FOCAL_SD",

@@ -12,7 +12,9 @@ from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.log import Progress, no_progress
 
 from ..findings import Finding
-from ..solver.bundle import LENS_SIZE, robust_loss
+from ..solver.bundle import LENS_SIZE
+from ..solver.linearize import robust_loss
+from ..solver.selection import significant
 from ..trust.uncertainty import Uncertainty
 from .limbs import LimbLengths, known_lengths, limb_pairs, limb_scale, limb_sightings
 from .points_bundle import PointsSolution
@@ -50,6 +52,7 @@ from .sightings import Sightings, choose_sightings
 
 __all__ = ["pose_information", "refine_from_keypoints"]
 
+_FEWEST_CHUNKS = 5
 _SURE = 2.0  # standard errors
 _FAR_DEG, _FAR = 20.0, 0.3  # no refinement: the shift as part of the distance to the subject
 
@@ -192,9 +195,7 @@ def _compare(task: Task, held: Sightings, trained: PointsSolution) -> tuple[Floa
         return np.asarray(total / np.maximum(count, 1))
 
     gain = by_chunk(before, kept_before) - by_chunk(after, kept_after)
-    n = len(gain)
-    sure = n >= 5 and gain.mean() > _SURE * gain.std(ddof=1) / np.sqrt(n)
-    return camera_medians(before), camera_medians(after), bool(sure)
+    return camera_medians(before), camera_medians(after), len(gain) >= _FEWEST_CHUNKS and significant(gain, _SURE)
 
 
 def _key(sightings: Sightings) -> IntArray:

@@ -9,20 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.geometry.projection import project_camera_frame
-from pose3d.geometry.rotations import exp_so3, skew
-from pose3d.geometry.transforms import apply, rigid
+from pose3d.geometry.rotations import skew
 
-from ..solver.bundle import LENS_SIZE, Bundle, Solution, residuals, select_views
+from ..solver.bundle import LENS_SIZE, NOISE_FLOOR, RAYLEIGH, Bundle, Solution, residuals, select_views
+from ..solver.information import corners_by_board
 from ..solver.linearize import Views, view_equations
+from ..solver.motions import move_poses
 from ..solver.poses import MIN_CORNERS
 
-__all__ = ["Prediction", "predict_corners"]
+__all__ = ["Prediction", "finite_median", "predict_corners"]
 
 _FOLDS = 5
 _SIZE = LENS_SIZE + 6
-_RAYLEIGH = 1.1774  # median length of a 2D error of standard deviation 1
-_NOISE_FLOOR = 0.01  # px: exact corners, as in tests, must not make every other error infinitely unlikely
 _TINY = 1e-11  # directions about which the views say less than this part of what they say most about stay put
 
 
@@ -142,20 +140,6 @@ def _chain(pose: FloatArray, cam_from_board: FloatArray, n_lens: int, *, board_o
     return out
 
 
-def _by_board(bundle: Bundle, camera: int) -> FloatArray:
-    """Return the derivatives of a camera's corners by their boards' poses, (its views, n_corners, 2, 6)."""
-    boards = bundle.world_from_board[bundle.frame[bundle.camera == camera]]
-    pose = bundle.cam_from_world[camera]
-    turned = bundle.points @ np.swapaxes(boards[:, :3, :3], -1, -2)
-    X = apply(pose, turned + boards[:, None, :3, 3])
-    with np.errstate(all="ignore"):
-        seen = project_camera_frame(
-            X, bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
-        )
-    by_world = np.where(X[..., 2, None, None] > 0, seen.by_point, 0.0) @ pose[:3, :3]
-    return np.concatenate([-by_world @ skew(turned), by_world], axis=-1)
-
-
 def _step(H: FloatArray, g: FloatArray) -> FloatArray:
     """Solve H x = g for stacks of systems; directions that H says nothing about stay at 0."""
     return np.asarray((_inverse(H) @ g[..., None])[..., 0])
@@ -173,13 +157,9 @@ def _inverse(H: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.pinv(H * units, rcond=_TINY, hermitian=True) * units)
 
 
-def _moved(poses: FloatArray, step: FloatArray) -> FloatArray:
-    return rigid(exp_so3(step[..., :3]) @ poses[..., :3, :3], poses[..., :3, 3] + step[..., 3:])
-
-
 def _apart(bundle: Bundle, step: FloatArray) -> Bundle:
     """Return the bundle with a board of its own for each view, moved by `step` (n_views, 6)."""
-    boards = _moved(bundle.world_from_board[bundle.frame], step)
+    boards = move_poses(bundle.world_from_board[bundle.frame], step)
     return replace(bundle, frame=np.arange(len(bundle.camera)), world_from_board=boards)
 
 
@@ -193,17 +173,17 @@ def _own_noise(solution: Solution, equations: _Equations) -> tuple[FloatArray, F
     length = np.linalg.norm(errors, axis=-1)
     count = np.isfinite(length).sum(1)
     length *= np.sqrt(count / np.maximum(count - 3.0, 1.0))[:, None]  # six numbers of the pose from two a corner
-    return np.maximum(_per_camera_median(bundle, length) / _RAYLEIGH, _NOISE_FLOOR), errors
+    return np.maximum(_per_camera_median(bundle, length) / RAYLEIGH, NOISE_FLOOR), errors
 
 
 def _per_camera_median(bundle: Bundle, values: FloatArray) -> FloatArray:
-    out = np.full(len(bundle.lens), np.nan)
-    for camera in range(len(out)):
-        mine = values[bundle.camera == camera]
-        mine = mine[np.isfinite(mine)]
-        if len(mine):
-            out[camera] = np.median(mine)
-    return out
+    return np.array([finite_median(values[bundle.camera == camera]) for camera in range(len(bundle.lens))])
+
+
+def finite_median(values: FloatArray) -> float:
+    """Return the median of those values that are finite; NaN if none is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def _leave_cameras_out(
@@ -233,7 +213,7 @@ def _leave_cameras_out(
     rng = np.random.default_rng(0)
     for camera in range(len(bundle.lens)):
         views = bundle.camera == camera
-        J = _by_board(apart, camera)
+        J = corners_by_board(apart, camera)
         C = J @ covariance[views][:, None] @ np.swapaxes(J, -1, -2) + own_sigma[camera] ** 2 * np.eye(2)
         e = error[views]
         # C = L L^T: standardised errors are L^-1 e, and L z is a draw
@@ -247,7 +227,7 @@ def _leave_cameras_out(
     unknown = ~enough[:, None] | np.isnan(length)
     for values in (length, expected, standardised):
         values[unknown] = np.nan
-    return length, expected, _per_camera_median(bundle, standardised) / _RAYLEIGH
+    return length, expected, _per_camera_median(bundle, standardised) / RAYLEIGH
 
 
 def _together(bundle: Bundle, equations: _Equations, views: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -349,6 +329,6 @@ def _held_out(bundle: Bundle, equations: _Equations, views: BoolArray, step: Flo
     return replace(
         select_views(bundle, views),
         lens=bundle.lens + step[:, :LENS_SIZE],
-        cam_from_world=_moved(bundle.cam_from_world, step[:, LENS_SIZE:]),
-        world_from_board=_moved(bundle.world_from_board, _step(B, b)),
+        cam_from_world=move_poses(bundle.cam_from_world, step[:, LENS_SIZE:]),
+        world_from_board=move_poses(bundle.world_from_board, _step(B, b)),
     )

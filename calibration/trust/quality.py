@@ -12,7 +12,7 @@ from pose3d.geometry.triangulation import triangulate_svd
 
 from ..solver.bundle import Solution, residuals
 from .coverage import Coverage, cell_of, measure_coverage
-from .prediction import Prediction, predict_corners
+from .prediction import Prediction, finite_median, predict_corners
 
 __all__ = ["CameraQuality", "EdgeErrors", "Quality", "edge_errors", "measure"]
 
@@ -170,9 +170,10 @@ class Quality:
             padded = (f"{cell:>{len(head)}}" for cell, head in zip(cells, heads, strict=True))
             out.append("  ".join([f"{c.name:<{width}}", *padded]))
         if self.edges.n:
+            within = f" ± {self.edges.scale_se_percent:.2f}" if np.isfinite(self.edges.scale_se_percent) else ""
             out.append(
                 f"board edges: error {self.edges.rms_mm:.2f} mm (rms), bias {self.edges.bias_mm:+.2f} mm "
-                f"({self.edges.scale_percent:+.2f} ± {self.edges.scale_se_percent:.2f} %), from {self.edges.n} edges"
+                f"({self.edges.scale_percent:+.2f}{within} %), from {self.edges.n} edges"
             )
         for name, frames in self.dropped_frames.items():
             out.append(f"{name}: views dropped at frames {', '.join(map(str, frames))}")
@@ -313,24 +314,19 @@ def _measure_camera(
         dropped=0,
         corners=len(known),
         rms_px=float(np.sqrt((good * good).mean())) if len(good) else _NAN,
-        median_px=_median(known),
+        median_px=finite_median(known),
         p95_px=float(np.percentile(known, 95)) if len(known) else _NAN,
         outliers=1 - len(good) / max(len(known), 1),
         sigma_px=float(solution.sigma[camera]),
         own_sigma_px=float(prediction.own_sigma[camera]),
-        held_out_px=_median(prediction.held_out[mine]),
-        left_out_px=_median(prediction.left_out[mine]),
-        left_out_expected_px=_median(prediction.left_out_expected[mine]),
+        held_out_px=finite_median(prediction.held_out[mine]),
+        left_out_px=finite_median(prediction.left_out[mine]),
+        left_out_expected_px=finite_median(prediction.left_out_expected[mine]),
         left_out_ratio=float(prediction.left_out_ratio[camera]),
         systematic_px=_NAN if size is None else _systematic(bundle.xy[mine], own, size),
         focal_sd_percent=float(100 * np.max(lens_sd[:2] / lens[:2])),
         center_sd_px=float(lens_sd[2:4].max()),
     )
-
-
-def _median(values: FloatArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else _NAN
 
 
 def _systematic(xy: FloatArray, errors: FloatArray, size: tuple[int, int]) -> float:

@@ -12,7 +12,9 @@ from pose3d.geometry.projection import project_camera_frame
 from pose3d.geometry.rotations import skew
 from pose3d.geometry.transforms import apply
 
-from ..solver.bundle import LENS_SIZE, Bundle, Solution, camera_information, dispersion
+from ..solver.bundle import LENS_SIZE, Bundle, Solution
+from ..solver.information import camera_information, dispersion, invert_information
+from ..solver.motions import motion_jacobian
 
 __all__ = ["Uncertainty", "VolumeError", "parameter_uncertainty", "volume_error"]
 
@@ -138,7 +140,7 @@ def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None
     """Invert the information that the views hold about the cameras, the boards' poses marginalised.
 
     Where views disagree by more than their corners' noise explains, variances grow accordingly; see
-    :func:`~pose3d.calibration.solver.bundle.dispersion`.
+    :func:`~pose3d.calibration.solver.information.dispersion`.
 
     Parameters
     ----------
@@ -159,7 +161,7 @@ def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None
     bundle = solution.bundle
     if lens_covariance is None or not lens_covariance.any():
         information, camera, number = camera_information(solution)
-        return Uncertainty(dispersion(solution) * _inverse(information), camera, number, len(bundle.lens))
+        return Uncertainty(dispersion(solution) * invert_information(information), camera, number, len(bundle.lens))
     uncertain = np.einsum("cii->ci", lens_covariance) > 0
     free = bundle.free.copy()
     free[:, :LENS_SIZE] |= uncertain
@@ -171,7 +173,7 @@ def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None
     same = camera[held][:, None] == camera[held]
     i, j = np.nonzero(same)
     prior[i, j] = lens_covariance[camera[held[i]], number[held[i]], number[held[j]]]
-    apart = _inverse(information[np.ix_(rest, rest)])
+    apart = invert_information(information[np.ix_(rest, rest)])
     follow = -apart @ information[np.ix_(rest, held)]  # how the poses follow the lenses
     covariance = np.zeros_like(information)
     covariance[np.ix_(held, held)] = prior
@@ -179,14 +181,6 @@ def parameter_uncertainty(solution: Solution, lens_covariance: FloatArray | None
     covariance[np.ix_(held, rest)] = covariance[np.ix_(rest, held)].T
     covariance[np.ix_(rest, rest)] = dispersion(solution) * apart + follow @ prior @ follow.T
     return Uncertainty(covariance, camera, number, len(bundle.lens))
-
-
-def _inverse(information: FloatArray) -> FloatArray:
-    if not len(information):
-        return np.zeros((0, 0))
-    scale = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
-    inner = scipy.linalg.inv(information * scale[:, None] * scale + 1e-14 * np.eye(len(scale)))
-    return np.asarray((inner + inner.T) / 2 * scale[:, None] * scale)
 
 
 def volume_error(
@@ -224,8 +218,7 @@ def volume_error(
         n_lens = seen.by_intrinsics.shape[-1]
         J = np.zeros((n, 2, LENS_SIZE + 6))
         J[..., :n_lens] = seen.by_intrinsics
-        J[..., LENS_SIZE : LENS_SIZE + 3] = -seen.by_point @ skew(X - pose[:3, 3])
-        J[..., LENS_SIZE + 3 :] = seen.by_point
+        J[..., LENS_SIZE:] = motion_jacobian(seen.by_point, X - pose[:3, 3])
         J = np.where(inside[:, None, None], J, 0.0)
         mine = np.flatnonzero(uncertainty.camera == i)
         information += weight * np.swapaxes(by_world, -1, -2) @ by_world

@@ -234,7 +234,7 @@ def frame_from_points(
     points = np.asarray(floor_points, dtype=np.float64).reshape(-1, 3)
     points = points[np.isfinite(points).all(-1)]
     if len(points) < 3:
-        raise CalibrationError(f"floor: {len(points)} points have a position, but three are needed; add floor points")
+        raise CalibrationError(f"floor: points with a position: {len(points)}, but three are needed; add floor points")
     normal, center, inlier, rms, spread = fit_plane(points)
     n = int(inlier.sum())
     reach = float(np.linalg.norm(points[inlier] - center))

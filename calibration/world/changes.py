@@ -97,7 +97,8 @@ class Comparison:
         if self.unclear:
             found.append(Finding("moved_since", "WARN", self.unclear, self._unclear(), "compare again with more views"))
         if self.scale != 1:
-            says = f"the new calibration is {100 * (self.scale - 1):+.2f} % larger than the earlier one"
+            larger = "larger" if self.scale > 1 else "smaller"
+            says = f"the new calibration is {abs(100 * (self.scale - 1)):.2f} % {larger} than the earlier one"
             found.append(Finding("scaled_since", "WARN", (), says, "check the board's square size in both"))
         return tuple(found)
 

@@ -19,7 +19,8 @@ from pose3d.geometry.transforms import apply, inverse
 from pose3d.log import Progress, logger, no_progress
 
 from ..rig import Calibration, calibrate_detections
-from ..solver.bundle import LENS_SIZE, Solution, lens_prior
+from ..solver.bundle import LENS_SIZE, Solution
+from ..solver.lens_models import lens_prior
 from ..trust.uncertainty import Uncertainty, parameter_uncertainty
 from .changes import CameraChange, Comparison, Verdict
 from .consensus import find_moved, gauge_maps

@@ -135,7 +135,11 @@ def find_moved(
     n = len(rotations)
     best = [_State((), False, *fit.chi2((), scaled=False))]
     for _ in range(max(1, n - 2)):  # two that agree must remain, or nothing holds the world
-        best.append(min((_State(s, False, *fit.chi2(s, scaled=False)) for s in _sets(n, best[-1])), key=_worth))
+        best.append(
+            min(
+                (_State(s, False, *fit.chi2(s, scaled=False)) for s in _sets(n, best[-1])), key=lambda state: state.chi2
+            )
+        )
     if stretch is not None:
         best += [_State(s.moved, True, *fit.chi2(s.moved, scaled=True)) for s in best]
     # the smallest set to which no larger one is clearly better; cameras that moved together show only together
@@ -161,10 +165,6 @@ class _State(NamedTuple):
 
 def _size(state: _State) -> tuple[int, bool]:
     return len(state.moved), state.scaled
-
-
-def _worth(state: _State) -> float:
-    return state.chi2
 
 
 def _sets(n: int, smaller: _State) -> Iterator[tuple[int, ...]]:

@@ -13,6 +13,7 @@ from pose3d.geometry.rotations import exp_so3, log_so3, skew
 from pose3d.geometry.transforms import apply, inverse, rigid
 
 from ..solver.bundle import LENS_SIZE
+from ..solver.motions import motion_jacobian, move_poses
 from ..trust.uncertainty import Uncertainty
 from .consensus import gauge_maps
 
@@ -109,16 +110,16 @@ def view_of(new: Camera, old: Camera, to_world: FloatArray, scene: FloatArray, *
     lens = new if zoomed else old
     for _ in range(0 if zoomed else 10):
         seen = _see(lens, X)
-        J = np.concatenate([-seen.by_point @ skew(X - pose[:3, 3]), seen.by_point], axis=-1).reshape(-1, 6)
+        J = motion_jacobian(seen.by_point, X - pose[:3, 3]).reshape(-1, 6)
         step = _solve(J, (truth.pixels - seen.pixels).ravel())
-        pose = rigid((exp_so3(step[:3]) @ pose[:3, :3])[None], (pose[:3, 3] + step[3:])[None])[0]
+        pose = move_poses(pose[None], step[None])[0]
         X = apply(pose, points)
         if not (np.isfinite(step).all() and (X[:, 2] > 0).all()):
             raise CalibrationError(
                 f"camera {new.name}: its lens cannot be compared with the earlier one; are they the same camera?"
             )
     seen = _see(lens, X)
-    J = np.concatenate([-seen.by_point @ skew(X - pose[:3, 3]), seen.by_point], axis=-1).reshape(-1, 6)
+    J = motion_jacobian(seen.by_point, X - pose[:3, 3]).reshape(-1, 6)
     by_lens = np.zeros((6, LENS_SIZE))
     n_lens = truth.by_intrinsics.shape[-1]
     by_lens[:, :n_lens] = _solve(J, truth.by_intrinsics.reshape(-1, n_lens))

@@ -8,13 +8,14 @@ import numpy as np
 
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import FloatArray, IntArray
-from pose3d.geometry.projection import project_camera_frame, undistort
+from pose3d.geometry.projection import undistort
 from pose3d.geometry.rotations import mean_rotation, skew
 from pose3d.geometry.transforms import apply, inverse
 from pose3d.geometry.triangulation import triangulate_svd
 
 from ..detection.boards import symmetries
-from ..solver.bundle import Bundle, Solution
+from ..solver.bundle import Bundle, Solution, select_views
+from ..solver.information import corners_by_board
 from .alignment import WorldFrame, upright
 
 if TYPE_CHECKING:
@@ -151,20 +152,14 @@ def _still_around(bundle: Bundle, sigma: FloatArray, instant: int) -> IntArray:
 
 def _tilt_sd_deg(solution: Solution, chosen: IntArray, normal: FloatArray) -> float:
     """Return the standard deviation of the normal about its worse axis, from the corners' noise."""
-    bundle = solution.bundle
+    views = np.isin(solution.bundle.frame, chosen)
+    bundle = select_views(solution.bundle, views)
+    weight = np.where(np.isfinite(bundle.xy[..., 0]), solution.weight[views], 0.0)
     information = np.zeros((6, 6))
-    for view in np.flatnonzero(np.isin(bundle.frame, chosen)):
-        camera, pose = bundle.camera[view], bundle.world_from_board[bundle.frame[view]]
-        turned = bundle.points @ pose[:3, :3].T
-        to_camera = bundle.cam_from_world[camera]
-        X = apply(to_camera, turned + pose[:3, 3])
-        seen = project_camera_frame(
-            X, bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
-        )
-        by_world = seen.by_point @ to_camera[:3, :3]
-        J = np.concatenate([-by_world @ skew(turned), by_world], axis=-1)
-        weight = np.where(np.isfinite(bundle.xy[view, :, 0]), solution.weight[view], 0.0) / solution.sigma[camera] ** 2
-        information += np.einsum("nki,n,nkj->ij", J, weight, J)
+    for camera in np.unique(bundle.camera):
+        J = corners_by_board(bundle, camera)
+        mine = weight[bundle.camera == camera] / solution.sigma[camera] ** 2
+        information += np.einsum("vnki,vn,vnkj->ij", J, mine, J)
     scale = 1 / np.sqrt(np.diag(information))
     covariance = np.linalg.pinv(information * scale[:, None] * scale, hermitian=True) * scale[:, None] * scale
     tilt = skew(normal) @ covariance[:3, :3] @ skew(normal).T
@@ -174,12 +169,12 @@ def _tilt_sd_deg(solution: Solution, chosen: IntArray, normal: FloatArray) -> fl
 def _flatness(solution: Solution, chosen: IntArray, frame: WorldFrame) -> float:
     """Return how far triangulated corners lie from the plane of the print, rms mm; NaN with one camera."""
     bundle = solution.bundle
-    views = np.flatnonzero(np.isin(bundle.frame, chosen))
+    views = np.isin(bundle.frame, chosen)
     rays = np.full((len(bundle.world_from_board), len(bundle.points), len(bundle.lens), 2), np.nan)
-    for view in views:
-        camera = int(bundle.camera[view])
-        rays[bundle.frame[view], :, camera], _ = undistort(
-            bundle.xy[view], bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
+    for camera in np.unique(bundle.camera[views]):
+        mine = views & (bundle.camera == camera)
+        rays[bundle.frame[mine], :, camera], _ = undistort(
+            bundle.xy[mine], bundle.matrix(camera), bundle.distortion(camera), fisheye=bool(bundle.fisheye[camera])
         )
     weights = np.sqrt(bundle.lens[:, 0] * bundle.lens[:, 1]) / solution.sigma
     rays = rays[chosen]

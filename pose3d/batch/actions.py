@@ -91,8 +91,8 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
     save_rig(found.rig, session.calibration_toml)
     page = session.calibration_report
     write_calibration_report(found, page, title=session.name, verdict=verdict, comparison=comparison)
-    lines = [found.board.describe(), *found.quality.lines(), *verdict.lines()]
-    lines += [] if comparison is None else comparison.lines()
+    moved = () if comparison is None else comparison.lines()
+    lines = [found.board.describe(), *found.quality.lines(), *moved, *verdict.lines(), f"report: {page}"]
     summary = {**found.to_dict(), "verdict": verdict.to_dict()}
     if comparison is not None:
         summary["comparison"] = comparison.to_dict()

@@ -61,6 +61,7 @@ def test_its_solver_calibrates_our_corners(make_ring, corners, board, volume_err
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_its_solver_holds_known_lenses(three, volume_error):
     truth, detections = three
     before = np.random.get_state()  # noqa: NPY002

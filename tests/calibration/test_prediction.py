@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pose3d.calibration import calibrate_detections
-from pose3d.calibration.solver.bundle import lens_prior, refine, residuals, select_views
+from pose3d.calibration.solver.bundle import refine, residuals, select_views
+from pose3d.calibration.solver.lens_models import lens_prior
 from pose3d.calibration.trust.prediction import predict_corners
 
 

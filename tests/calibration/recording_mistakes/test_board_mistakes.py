@@ -8,9 +8,11 @@ import pytest
 
 from pose3d.calibration.detection.boards import draw_board
 from pose3d.calibration.detection.corners import find_corners
+from pose3d.calibration.detection.mirrored import is_mirrored
 from pose3d.calibration.mistakes.agreement import sightings
 from pose3d.calibration.mistakes.exchanged import find_exchanged, find_exchanged_places
-from pose3d.calibration.mistakes.mirrors import find_mirrored, find_moved, is_mirrored
+from pose3d.calibration.mistakes.mirrors import find_mirrored
+from pose3d.calibration.mistakes.moves import find_moved
 from pose3d.calibration.mistakes.timing import find_offsets, offset_findings
 from pose3d.calibration.solver.extrinsics import Link
 from pose3d.data import Board, BoardDetections, Camera, Rig

@@ -23,7 +23,7 @@ from .world.alignment import (
     frame_from_up,
 )
 from .world.changes import Comparison
-from .world.comparison import changes_since, compare_rigs, moved_since
+from .world.comparison import changes_since, compare_calibration, compare_rigs, moved_since
 from .world.floor_board import frame_from_board, put_on_floor
 from .world.named_points import KnownLength, scale_from_length
 
@@ -48,6 +48,7 @@ __all__ = [
     "calibrate_from_keypoints",
     "calibrate_rig",
     "changes_since",
+    "compare_calibration",
     "compare_rigs",
     "detect_board",
     "detect_each",

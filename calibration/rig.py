@@ -13,10 +13,11 @@ from pose3d.data.detections import BoardDetections
 from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.transforms import apply, inverse, rotvec_translation
-from pose3d.log import Progress, no_progress
+from pose3d.log import Progress, logger, no_progress
 
 from .anipose import solve_with_anipose
 from .detection.search import search_board
+from .detection.views import choose_instants
 from .findings import Finding
 from .mistakes.agreement import held_lenses, sightings
 from .mistakes.exchanged import find_exchanged, find_exchanged_places
@@ -33,6 +34,7 @@ from .trust.uncertainty import Uncertainty, VolumeError, parameter_uncertainty, 
 
 __all__ = ["SOLVERS", "Calibration", "calibrate_detections", "calibrate_rig"]
 
+_MOST_INSTANTS = 800  # more, of a board that is moved on, hardly add to what is known
 SOLVERS = ("pose3d", "aniposelib")
 
 
@@ -240,6 +242,10 @@ def calibrate_detections(
         raise CalibrationError(findings[0].line()) if findings else error from error
     detections, noticed = _in_step(detections, lenses)
     findings += noticed
+    if len(detections.frames) > _MOST_INSTANTS:
+        chosen = choose_instants(detections, _MOST_INSTANTS)
+        logger.info("%d of %d instants are used, those that differ most", len(chosen), len(detections.frames))
+        detections = replace(detections, frames=detections.frames[chosen], xy=detections.xy[chosen])
     if solver == "aniposelib":
         solved = hold_rig(detections, solve_with_anipose(detections, intrinsics=known, fisheye=bool(fisheye)))
     else:

@@ -252,6 +252,9 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
         from pose3d.project import DEFAULT_CAM_REGEX, match_cameras
 
         _check_regex(cam_regex)
+        patterns = [source for source in sources if "*" in source and not Path(source).exists()]
+        if patterns:
+            raise typer.BadParameter(f"{patterns[0]!r} needs a camera's name: NAME={patterns[0]}", param_hint="FILES")
         return match_cameras([Path(source) for source in sources], cam_regex or DEFAULT_CAM_REGEX)
     if cam_regex is not None:
         raise typer.BadParameter("the cameras are named by NAME=PATH already; leave one out", param_hint="--cam-regex")
@@ -270,7 +273,7 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
         files[name] = Path(path).expanduser() if path.startswith(("~/", "~\\")) else Path(path)
     owners: dict[Path, str] = {}
     for name, file in files.items():
-        owner = owners.setdefault(file.resolve(), name)
+        owner = owners.setdefault(file.absolute(), name)
         if owner != name:
             raise typer.BadParameter(
                 f"{file} is given for camera {owner!r} and for {name!r}; give each its own", param_hint="FILES"

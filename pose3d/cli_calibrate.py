@@ -145,7 +145,14 @@ def calibrate(
     output = require_output(output, *sources.values(), *held, example="calibration.toml", ending=".toml")
     page = result.report or output.with_name("calibration-report.html")
     page = require_output(page, *sources.values(), *held, example="report.html", option="--report", ending=".html")
-    from pose3d.calibration import calibrate_detections, changes_since, detect_each, judge, put_on_floor, search_board
+    from pose3d.calibration import (
+        calibrate_detections,
+        compare_calibration,
+        detect_each,
+        judge,
+        put_on_floor,
+        search_board,
+    )
     from pose3d.io.rigs import load_rig, save_rig
     from pose3d.io.timestamps import read_timestamps
     from pose3d.report.calibration_page import write_calibration_report
@@ -177,8 +184,7 @@ def calibrate(
         found = dataclasses.replace(found, findings=(*findings, *found.findings))
         comparison = None
         if old is not None:
-            comparison = changes_since(found, old, progress=progress)
-            found = dataclasses.replace(found, findings=(*found.findings, *comparison.findings))
+            found, comparison = compare_calibration(found, old, progress=progress)
     if result.floor_frame is not None:
         found = put_on_floor(found, _frames(result.floor_frame))
     verdict = judge(found)
@@ -191,6 +197,8 @@ def calibrate(
         )
     moved = () if comparison is None else comparison.lines()
     console.say(found.board.describe(), *found.quality.lines(), *moved, *verdict.lines())
+    if "world" in found.rig.metadata:
+        console.say(f"world: {found.rig.metadata['world']}")
     console.say(f"written: {output}", f"written: {page}")
     console.result(
         {

@@ -148,9 +148,8 @@ def _by_number(sources: Mapping[str, FrameSource], shift: dict[str, int], trunca
     last = min(counts.values())
     if last <= first:
         raise CalibrationError("with these offsets the clips have no instant in common")
-    # clips of one length that start apart end apart as well
-    apart = max(counts.values()) - min(counts.values())
-    if apart > max((abs(n) for n in shift.values()), default=0) and not truncate:
+    one_length = len({source.n_frames for source in sources.values()}) == 1  # such that start apart end apart as well
+    if len(set(counts.values())) > 1 and not one_length and not truncate:
         told = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise CalibrationError(
             f"the clips differ in their number of frames ({told}); cut them, give offsets or timestamps, or use "

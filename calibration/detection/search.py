@@ -28,6 +28,7 @@ from .views import still_instants
 
 __all__ = ["detect_board", "detect_each", "search_board"]
 
+_FEW = 0.1  # of the instants at which any camera saw the board
 _MIRROR_SAMPLES = 24  # frames of a clip without a board that are looked at in a mirror
 _MAX_FRAMES = 1500  # instants to look at unless told otherwise
 _MAX_FRAMES_ALONE = 600  # of one camera by itself: a lens needs fewer
@@ -154,7 +155,7 @@ def _mirrored(opened: Mapping[str, FrameSource], detections: BoardDetections) ->
     names = []
     for name, n_views in zip(detections.cameras, detections.n_views, strict=True):
         source = opened[name]
-        if n_views == 0 and source.n_frames:
+        if n_views < _FEW * len(detections.frames) and source.n_frames:  # stray markers are read now and then
             wanted = spread_evenly(source.n_frames, _MIRROR_SAMPLES).tolist()
             if is_mirrored((image for _, image in source.frames(indices=wanted, gray=True)), detections.board):
                 names.append(name)

@@ -117,10 +117,11 @@ def calibrate_lenses(
     fitted = _fit(starts, mine, points, sizes)
     if fisheye is None:
         wide = [i for i in usable if known[i] is None and fitted[i].numbers[0] < _WIDE * max(sizes[i])]
+        rich = _fit({i: _with_k3(fitted[i]) for i in wide}, mine, points, sizes)  # a fair match for four coefficients
         others = _fit({i: _start(mine[i], points, sizes[i], True) for i in wide}, mine, points, sizes)
         for i in wide:
-            sigma = np.full(1, min(fitted[i].sigma, others[i].sigma))
-            losses = [held_out_loss(_alone(lens, mine[i], points, sizes[i]), sigma) for lens in (fitted[i], others[i])]
+            sigma = np.full(1, min(rich[i].sigma, others[i].sigma))
+            losses = [held_out_loss(_alone(lens, mine[i], points, sizes[i]), sigma) for lens in (rich[i], others[i])]
             if significant(losses[0] - losses[1]):
                 fitted[i] = others[i]
     return [fitted.get(i) for i in range(len(sizes))]
@@ -137,6 +138,12 @@ def _start(xy: FloatArray, points: FloatArray, size: tuple[int, int], fisheye: b
     free = np.zeros(LENS_SIZE, dtype=bool)
     free[:8] = True
     return Lens(_search_focal(xy, points, size, fisheye=fisheye), 4 if fisheye else 5, fisheye, free, 0.0)
+
+
+def _with_k3(lens: Lens) -> Lens:
+    free = lens.free.copy()
+    free[8] = True
+    return replace(lens, free=free)
 
 
 def _alone(lens: Lens, xy: FloatArray, points: FloatArray, size: tuple[int, int]) -> Bundle:

@@ -16,7 +16,8 @@ from .prediction import Prediction, finite_median, predict_corners
 
 __all__ = ["CameraQuality", "EdgeErrors", "Quality", "edge_errors", "measure"]
 
-_OUTLIER = 4.0  # times a camera's noise: such corners do not count for edges, and are counted as outliers
+_OUTLIER = 4.0  # times a camera's noise: such corners do not count for edges, and are counted as outliers,
+_OUTLIER_PX = 0.5  # unless they are no farther than this
 _NAN = float("nan")
 
 
@@ -284,7 +285,7 @@ def measure(
         xy, converged = undistort(
             bundle.xy[mine], bundle.matrix(i), bundle.distortion(i), fisheye=bool(bundle.fisheye[i])
         )
-        fits = np.linalg.norm(errors[mine], axis=-1) <= _OUTLIER * solution.sigma[i]
+        fits = np.linalg.norm(errors[mine], axis=-1) <= _farthest(solution.sigma[i])
         rays[bundle.frame[mine], i] = np.where((fits & converged)[..., None], xy, np.nan)
     return Quality(
         cameras=tuple(cameras),
@@ -296,6 +297,11 @@ def measure(
     )
 
 
+def _farthest(sigma: float) -> float:
+    """Return how far a good corner may lie from where it should, px."""
+    return max(_OUTLIER * sigma, _OUTLIER_PX)
+
+
 def _measure_camera(
     solution: Solution, prediction: Prediction, errors: FloatArray, camera: int, *, size: tuple[int, int] | None
 ) -> CameraQuality:
@@ -305,7 +311,7 @@ def _measure_camera(
     lens, lens_sd = bundle.lens[camera], prediction.lens_sd[camera]
     distance = np.linalg.norm(errors[mine], axis=-1)
     known = distance[np.isfinite(distance)]
-    fits = distance <= _OUTLIER * solution.sigma[camera]
+    fits = distance <= _farthest(solution.sigma[camera])
     good = distance[fits]
     own = np.where(fits[..., None], prediction.own_errors[mine], np.nan)
     return CameraQuality(

@@ -51,6 +51,7 @@ LIMITS: dict[str, Limit] = {
     "pairs": Limit("% of the shared instants", 70, 30, True),
     "shared": Limit("instants", 10, 3, True),
     "weakest_link": Limit("instants", 10, 3, True),
+    "edges": Limit("% of a square", 3, 20),
     "stretch": Limit("%", 0.5, 2),
     "scale": Limit("%", 0.5, 2),
     "misfit": Limit("times the cameras' own noise", 2, _NEVER),
@@ -282,7 +283,7 @@ def rig_reasons(calibration: "Calibration") -> Iterator[Reason]:
             f"points are expected to be off by {_short(volume.rms_mm)} mm in a volume of {size:.0f} mm",
             "record more views of the board, spread over the volume and seen by several cameras at once",
         )
-    yield from _board_reasons(calibration.quality.edges)
+    yield from _board_reasons(calibration.quality.edges, calibration.board.square_mm)
 
 
 def _weakest_reasons(coverage: Coverage) -> Iterator[Reason]:
@@ -317,7 +318,13 @@ def _misfit_reasons(calibration: "Calibration") -> Iterator[Reason]:
         )
 
 
-def _board_reasons(edges: EdgeErrors) -> Iterator[Reason]:
+def _board_reasons(edges: EdgeErrors, square_mm: float) -> Iterator[Reason]:
+    yield from _check(
+        "edges",
+        100 * edges.rms_mm / square_mm,
+        f"the board's edges, triangulated, are off by {_short(edges.rms_mm)} mm",
+        "check that each clip is of its own camera, and that they run in step",
+    )
     if abs(edges.scale_percent) > _SURE * edges.scale_se_percent:
         yield from _check(
             "scale",

@@ -57,12 +57,15 @@ class Verdict:
         Those that are not in the rig come last.
     reasons : tuple of Reason
         Rules that concern the rig as a whole.
+    expects : str
+        How far off points are expected to be; empty where that is not known.
     """
 
     grade: Grade
     says: str
     cameras: tuple[CameraVerdict, ...]
     reasons: tuple[Reason, ...] = ()
+    expects: str = ""
 
     def lines(self) -> list[str]:
         """Return lines for people: a table of the cameras, each broken rule with its remedy, and the verdict."""
@@ -76,6 +79,8 @@ class Verdict:
             why = ", ".join(reason.rule.replace("_", " ") for reason in c.reasons)
             out.append("  ".join([f"{c.camera:<{width}}", *padded, why]).rstrip())
         out += self._broken_rules()
+        if self.grade != "PASS" and self.expects:
+            out.append(self.expects)
         out.append(f"verdict: {self.grade}" + (f", {self.says}" if self.grade == "PASS" else ""))
         return out
 
@@ -125,7 +130,7 @@ def judge(calibration: "Calibration") -> Verdict:
     judged = {camera.camera for camera in cameras}
     rig = _sorted([*(reason for names, reason in found if not judged & set(names)), *rig_reasons(calibration)])
     every = _sorted([*rig, *(reason for camera in cameras for reason in camera.reasons)])
-    return Verdict(_worst(every), _sentence(calibration, every), tuple(cameras), rig)
+    return Verdict(_worst(every), _sentence(calibration, every), tuple(cameras), rig, _expectation(calibration))
 
 
 def _badness(reason: Reason) -> tuple[int, float]:
@@ -151,10 +156,17 @@ def _sentence(calibration: "Calibration", reasons: tuple[Reason, ...]) -> str:
     error = calibration.quality.error_px
     if len(calibration.rig) < 2:
         return f"the camera sees corners {error:.2f} px from where they should be"
+    expects = _expectation(calibration)
+    return f"the {len(calibration.rig)} cameras agree to {error:.2f} px" + (f"; {expects}" if expects else "")
+
+
+def _expectation(calibration: "Calibration") -> str:
+    """Say the one number: how far off points are expected to be."""
     volume = calibration.volume
-    size = " x ".join(f"{side:.0f}" for side in np.ptp(volume.xyz, axis=0)) if len(volume.xyz) else ""
-    expected = f"; points are expected within {volume.rms_mm:.2g} mm in {size} mm" if size else ""
-    return f"the {len(calibration.rig)} cameras agree to {error:.2f} px{expected}"
+    if not len(volume.xyz) or not math.isfinite(volume.rms_mm):
+        return ""
+    size = " x ".join(f"{side:.0f}" for side in np.ptp(volume.xyz, axis=0))
+    return f"points are expected within {volume.rms_mm:.2g} mm in {size} mm"
 
 
 def _number(value: float, form: str) -> str:

@@ -36,7 +36,7 @@ from .equivalent import (
     view_of,
 )
 
-__all__ = ["changes_since", "compare_rigs", "moved_since"]
+__all__ = ["changes_since", "compare_calibration", "compare_rigs", "moved_since"]
 
 
 _SYSTEMATIC_PX = 0.05  # what two faultless calibrations differ by beyond their noise
@@ -98,6 +98,23 @@ def changes_since(
     return replace(held, gone=found.gone)
 
 
+def compare_calibration(
+    calibration: Calibration, old: Rig, *, progress: Progress = no_progress
+) -> tuple[Calibration, Comparison | None]:
+    """Hold a calibration against an earlier one, and add what is found to its findings.
+
+    Returns
+    -------
+    calibration : Calibration
+    comparison : Comparison or None
+        None where clips are exchanged: cameras under each other's name are not to be compared.
+    """
+    if any(finding.kind == "exchanged" for finding in calibration.findings):
+        return calibration, None
+    comparison = changes_since(calibration, old, progress=progress)
+    return replace(calibration, findings=(*calibration.findings, *comparison.findings)), comparison
+
+
 def moved_since(
     detections: BoardDetections,
     old: Rig,
@@ -128,11 +145,14 @@ def moved_since(
         If the views do not link the cameras, or fewer than two are in `old`.
     """
     new = calibrate_detections(detections, intrinsics=old, progress=progress)
+    common = [name for name in new.rig.names if name in old]
+    # the old cameras were found from views of the same kind, if all of them are here to tell
+    like_old = parameter_uncertainty(_with_free_lenses(new)) if len(common) == len(new.rig) else None
     return compare_rigs(
         new.rig,
-        old,
+        old if like_old is None else old.select(common),
         uncertainty=new.uncertainty,
-        old_uncertainty=parameter_uncertainty(_with_free_lenses(new)),
+        old_uncertainty=like_old,
         scene=new.volume.xyz,
         tolerance_mm=tolerance_mm,
         tolerance_deg=tolerance_deg,

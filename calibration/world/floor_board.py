@@ -14,6 +14,7 @@ from pose3d.geometry.transforms import apply, inverse
 from pose3d.geometry.triangulation import triangulate_svd
 
 from ..detection.boards import symmetries
+from ..findings import Finding
 from ..solver.bundle import Bundle, Solution, select_views
 from ..solver.information import corners_by_board
 from .alignment import WorldFrame, upright
@@ -188,8 +189,15 @@ def _flatness(solution: Solution, chosen: IntArray, frame: WorldFrame) -> float:
 def put_on_floor(
     calibration: "Calibration", frames: int | Sequence[int] | Literal["first", "last"] = "last"
 ) -> "Calibration":
-    """Return the calibration in the world of the board lying on the floor; see :func:`frame_from_board`."""
-    world = frame_from_board(calibration, frames)
+    """Return the calibration in the world of the board lying on the floor; see :func:`frame_from_board`.
+
+    Where the board does not tell the floor at these frames the world stays as it is, and a finding says so.
+    """
+    try:
+        world = frame_from_board(calibration, frames)
+    except CalibrationError as error:
+        lost = Finding("floor", "FAIL", (), f"the world is still the first camera's: {error}", "name another frame")
+        return replace(calibration, findings=(*calibration.findings, lost))
     moved = calibration.transformed(world.new_from_old)
     rig = replace(moved.rig, metadata={**moved.rig.metadata, "world": world.says})
     return replace(moved, rig=rig)

@@ -45,7 +45,7 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
     """Calibrate a session's cameras from its clips of the board; write ``calibration.toml`` and the report."""
     from pose3d.calibration import (
         calibrate_detections,
-        changes_since,
+        compare_calibration,
         detect_each,
         judge,
         put_on_floor,
@@ -82,9 +82,9 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
         progress=progress,
     )
     found = replace(found, findings=(*findings, *found.findings))
-    comparison = None if old is None else changes_since(found, old, progress=progress)
-    if comparison is not None:
-        found = replace(found, findings=(*found.findings, *comparison.findings))
+    comparison = None
+    if old is not None:
+        found, comparison = compare_calibration(found, old, progress=progress)
     if settings.floor_frame is not None:
         found = put_on_floor(found, settings.floor_frame)
     verdict = judge(found)
@@ -93,6 +93,8 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
     write_calibration_report(found, page, title=session.name, verdict=verdict, comparison=comparison)
     moved = () if comparison is None else comparison.lines()
     lines = [found.board.describe(), *found.quality.lines(), *moved, *verdict.lines(), f"report: {page}"]
+    if "world" in found.rig.metadata:
+        lines.append(f"world: {found.rig.metadata['world']}")
     summary = {**found.to_dict(), "verdict": verdict.to_dict()}
     if comparison is not None:
         summary["comparison"] = comparison.to_dict()

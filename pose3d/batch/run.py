@@ -157,6 +157,8 @@ def run_session(
             if verdict.action == "skip" and not verdict.given:
                 _refresh(step, verdict, state.records[step.key])
             outcome = _passed(step, verdict, "done")
+            if outcome.status == "up to date" and state.records[step.key].failed:
+                outcome = _still_failing(outcome, state.records[step.key].failed)
         if outcome.status in _OBSTACLES:
             blocked[step.key] = f"{step.label}, which {_OBSTACLES[outcome.status]}"
         tell(outcome)
@@ -167,6 +169,12 @@ def _relied_on(wanted: Collection[str]) -> list[str]:
     """List the steps outside of `wanted` whose results it needs."""
     needs = {"triangulate": "calibrate", "angles": "triangulate", "export": "triangulate"}
     return sorted({needs[step] for step in wanted if step in needs} - set(wanted), key=STEPS.index)
+
+
+def _still_failing(outcome: StepOutcome, why: str) -> StepOutcome:
+    """Say again that a result which is up to date failed its quality gate."""
+    summary = {**outcome.summary, "verdict": {"grade": "FAIL", "says": why}}
+    return replace(outcome, reason=f"{outcome.reason}, but its verdict is FAIL: {why}", summary=summary)
 
 
 def _passed(step: Step, verdict: Verdict, run: StepStatus) -> StepOutcome:
@@ -208,7 +216,10 @@ def _do(step: Step, verdict: Verdict, state: State, progress: Progress) -> StepO
             raise RuntimeError(f"{step.label} says that it wrote {path}, which is not there")
         outputs[label_of(path, step.home)] = now
     _remove_orphans(step, before, outputs)
-    save_record(step.home, step.key, Record(version(), dict(step.settings), dict(verdict.prints), outputs))
+    gate = done.summary.get("verdict", {})
+    failed = str(gate.get("says", "")) if gate.get("grade") == "FAIL" else ""
+    made = Record(version(), dict(step.settings), dict(verdict.prints), outputs, failed=failed)
+    save_record(step.home, step.key, made)
     lines = (*done.lines, *(f"the file that was there before is kept as {copy.name}" for copy in kept))
     return StepOutcome(
         step.name, step.trial, "done", verdict.reason, lines, done.summary, seconds=time.monotonic() - began
@@ -267,7 +278,7 @@ def _refresh(step: Step, verdict: Verdict, record: Record) -> None:
     foreign = tuple(label for label in verdict.foreign if label in record.outputs)
     edited = tuple(dict.fromkeys([*(label for label in record.edited if label in verdict.found), *foreign]))
     outputs = {**record.outputs, **{label: now for label, now in verdict.found.items() if label in record.outputs}}
-    renewed = Record(version(), dict(step.settings), dict(verdict.prints), outputs, edited)
+    renewed = Record(version(), dict(step.settings), dict(verdict.prints), outputs, edited, failed=record.failed)
     if renewed != record:
         try:
             save_record(step.home, step.key, renewed)

@@ -53,6 +53,8 @@ class Record:
         Outputs that a person changed and that are to be used so.
     unfinished : bool
         The step was begun and did not end: what stands at the outputs is of unknown origin.
+    failed : str
+        Why the result failed its quality gate; empty if it passed.
     """
 
     version: str
@@ -61,6 +63,7 @@ class Record:
     outputs: Mapping[str, Fingerprint]
     edited: tuple[str, ...] = ()
     unfinished: bool = False
+    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def _record(table: Mapping[str, Any]) -> Record:
         prints(table["outputs"]),
         tuple(str(name) for name in table["edited"]),
         bool(table["unfinished"]),
+        str(table.get("failed", "")),
     )
 
 
@@ -202,6 +206,7 @@ def save_record(folder: Path, step: str, record: Record | None) -> None:
             "outputs": prints(item.outputs),
             "edited": list(item.edited),
             "unfinished": item.unfinished,
+            "failed": item.failed,
         }
         for name, item in sorted(records.items())
     }

@@ -278,10 +278,11 @@ def test_findings_come_first_and_grade_their_cameras(faultless):
     assert verdict.says == "camera cam_1 is 3 frames late; give --offset cam_1=3 (and 2 other rules)"
     assert grades(verdict) == {"cam_0": "PASS", "cam_1": "FAIL", "cam_2": "PASS", "D": "FAIL"}
     assert rules(verdict) == {"board": "WARN"}
-    first, second, third, last = verdict.lines()[5:]
+    first, second, third, expected, last = verdict.lines()[5:]
     assert first == "FAIL camera cam_1 is 3 frames late; give --offset cam_1=3"
     assert second.startswith("FAIL camera D is not in the calibration: it never saw the board; ")
     assert third == "WARN the board is another one; name it"
+    assert expected.startswith("points are expected within")
     assert last == "verdict: FAIL"
 
 

@@ -132,8 +132,8 @@ def test_three_points_say_that_nothing_checks_them() -> None:
 @pytest.mark.parametrize(
     ("points", "match"),
     [
-        (FLOOR[:2], "2 points have a position, but three are needed"),
-        (np.full((4, 3), np.nan), "0 points have a position"),
+        (FLOOR[:2], "points with a position: 2, but three are needed"),
+        (np.full((4, 3), np.nan), "points with a position: 0"),
         ([[0, 0, 0], [100, 0, 0], [200, 0, 0.1], [300, 0, 0]], "lie on a line"),
         ([[0, 0, 0], [0, 0, 0], [0, 0, 0]], "lie on a line"),
         ([[0, 0, 0], [300, 0, 200], [300, 300, -200], [0, 300, 200]], "off a common plane"),

@@ -1,7 +1,6 @@
 """`pose3d calibrate` on the clips of a small rendered rig, right and wrong."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +67,7 @@ def test_the_verdict_is_printed_and_the_report_is_written(calibrate, clips, tmp_
     outcome = calibrate("--compare", clips.truth)
     assert (outcome.code, outcome.err) == (0, ""), outcome
     *_, verdict, output, report = outcome.out.splitlines()
-    assert re.match("verdict: (PASS|WARN)", verdict), outcome.out
+    assert verdict.startswith("verdict: PASS"), outcome.out
     assert (output, report) == tuple(
         f"written: {tmp_path / name}" for name in ("calibration.toml", "calibration-report.html")
     )

@@ -51,7 +51,7 @@ LIMITS: dict[str, Limit] = {
     "pairs": Limit("% of the shared instants", 70, 30, True),
     "shared": Limit("instants", 10, 3, True),
     "weakest_link": Limit("instants", 10, 3, True),
-    "edges": Limit("% of a square", 3, 20),
+    "edges": Limit("% of a square", 15, 50),
     "stretch": Limit("%", 0.5, 2),
     "scale": Limit("%", 0.5, 2),
     "misfit": Limit("times the cameras' own noise", 2, _NEVER),

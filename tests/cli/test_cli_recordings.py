@@ -100,7 +100,7 @@ def test_webcams_with_an_inverted_board(pose3d, recordings, tmp_path):
     output = tmp_path / "calibration.toml"
     outcome = pose3d("calibrate", *clips, *board, "--intrinsics", known, "-o", output, "--json")
     assert outcome.code == 0, outcome
-    assert "inverted (white on black)" in outcome.err
+    assert "inverted" in {finding["kind"] for finding in outcome.json["findings"]}
     assert outcome.json["edge_error_mm"] <= 0.8
     found, published = load_rig(output), load_rig(known)
     assert found.names == published.names

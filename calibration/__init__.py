@@ -5,6 +5,7 @@ from .detection.boards import board_cells, draw_board
 from .detection.corners import find_corners
 from .detection.search import detect_board, detect_each, search_board
 from .findings import Finding
+from .recording import CalibrationRequest, JudgedCalibration, calibrate_recording
 from .rig import SOLVERS, Calibration, calibrate_detections, calibrate_rig
 from .solver.lens_models import LENS_MODELS
 from .subject.epipolar_poses import calibrate_from_keypoints
@@ -31,10 +32,12 @@ __all__ = [
     "LENS_MODELS",
     "SOLVERS",
     "Calibration",
+    "CalibrationRequest",
     "CameraQuality",
     "CameraVerdict",
     "Comparison",
     "Finding",
+    "JudgedCalibration",
     "KnownLength",
     "Quality",
     "SubjectCalibration",
@@ -46,6 +49,7 @@ __all__ = [
     "board_cells",
     "calibrate_detections",
     "calibrate_from_keypoints",
+    "calibrate_recording",
     "calibrate_rig",
     "changes_since",
     "compare_calibration",

@@ -145,14 +145,7 @@ def calibrate(
     output = require_output(output, *sources.values(), *held, example="calibration.toml", ending=".toml")
     page = result.report or output.with_name("calibration-report.html")
     page = require_output(page, *sources.values(), *held, example="report.html", option="--report", ending=".html")
-    from pose3d.calibration import (
-        calibrate_detections,
-        compare_calibration,
-        detect_each,
-        judge,
-        put_on_floor,
-        search_board,
-    )
+    from pose3d.calibration import CalibrationRequest, calibrate_recording
     from pose3d.io.rigs import load_rig, save_rig
     from pose3d.io.timestamps import read_timestamps
     from pose3d.report.calibration_page import write_calibration_report
@@ -160,55 +153,32 @@ def calibrate(
     known = None if lenses.intrinsics is None else load_rig(lenses.intrinsics)
     old = None if result.compare is None else load_rig(result.compare)
     times = None if clips.timestamps is None else read_timestamps(clips.timestamps, cameras=list(sources))
+    request = CalibrationRequest(
+        offsets=offsets,
+        truncate=timing.truncate,
+        timestamps=times,
+        lens_sources=lens_clips,
+        intrinsics=known,
+        lens_model=lenses.lens_model,
+        fisheye=lenses.fisheye,
+        solver=result.solver,
+        earlier=old,
+        floor_frame=None if result.floor_frame is None else _frames(result.floor_frame),
+    )
     with console.progress() as progress:
-        detections, findings = search_board(
-            sources,
-            shown,
-            offsets=offsets or None,
-            truncate=timing.truncate,
-            timestamps=times,
-            workers=clips.workers,
-            progress=progress,
-        )
-        own = detect_each(lens_clips, detections.board, workers=clips.workers, progress=progress) if lens_clips else {}
-        found = calibrate_detections(
-            detections,
-            intrinsics=known,
-            lens_clips=own,
-            lens_model=lenses.lens_model,
-            fisheye=lenses.fisheye,
-            earlier=old,
-            solver=result.solver,
-            progress=progress,
-        )
-        found = dataclasses.replace(found, findings=(*findings, *found.findings))
-        comparison = None
-        if old is not None:
-            found, comparison = compare_calibration(found, old, progress=progress)
-    if result.floor_frame is not None:
-        found = put_on_floor(found, _frames(result.floor_frame))
-    verdict = judge(found)
+        judged = calibrate_recording(sources, shown, request, workers=clips.workers, progress=progress)
+    found, verdict = judged.calibration, judged.verdict
     save_rig(found.rig, output)
-    write_calibration_report(found, page, title=output.parent.resolve().name, verdict=verdict, comparison=comparison)
+    write_calibration_report(
+        found, page, title=output.parent.resolve().name, verdict=verdict, comparison=judged.comparison
+    )
     if known is not None:
         new = [name for name in found.rig.names if name not in known]
         console.say(
             f"lenses as in {lenses.intrinsics}" + (f"; it lacks {', '.join(new)}, estimated here" if new else "")
         )
-    moved = () if comparison is None else comparison.lines()
-    console.say(found.board.describe(), *found.quality.lines(), *moved, *verdict.lines())
-    if "world" in found.rig.metadata:
-        console.say(f"world: {found.rig.metadata['world']}")
-    console.say(f"written: {output}", f"written: {page}")
-    console.result(
-        {
-            "output": output,
-            "report": page,
-            **found.to_dict(),
-            "verdict": verdict.to_dict(),
-            **({} if comparison is None else {"comparison": comparison.to_dict()}),
-        }
-    )
+    console.say(*judged.lines(), f"written: {output}", f"written: {page}")
+    console.result({"output": output, "report": page, **judged.to_dict()})
     return QUALITY if verdict.grade == "FAIL" else 0
 
 

@@ -59,8 +59,8 @@ def detect_board(
     sources : mapping of str to path
         Camera name to video or image folder.
     board : Board
-        An inverted board, one of OpenCV's legacy pattern, or one with x and y exchanged is found out (a warning is
-        logged) and returned in the result's `board`.
+        An inverted board, one of OpenCV's legacy pattern, or one with x and y exchanged is found out and
+        returned in the result's `board`.
     offsets : mapping of str to int, optional
         Frame ``i + offset`` of that camera shows instant i.
     truncate : bool

@@ -1,7 +1,7 @@
 """The work of each step: read what the session holds, call the library, write where the session says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,14 +43,7 @@ def _with_sides(paths: tuple[Path, ...]) -> tuple[Path, ...]:
 
 def calibrate_session(session: Session, progress: Progress) -> StepReport:
     """Calibrate a session's cameras from its clips of the board; write ``calibration.toml`` and the report."""
-    from pose3d.calibration import (
-        calibrate_detections,
-        compare_calibration,
-        detect_each,
-        judge,
-        put_on_floor,
-        search_board,
-    )
+    from pose3d.calibration import CalibrationRequest, calibrate_recording
     from pose3d.io.rigs import load_rig, save_rig
     from pose3d.io.timestamps import read_timestamps
     from pose3d.report.calibration_page import write_calibration_report
@@ -62,43 +55,25 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
     times = None
     if settings.timestamps is not None:
         times = read_timestamps(session.calibration_folder / settings.timestamps, cameras=list(clips))
-    detections, findings = search_board(
-        clips,
-        config.to_board(),
-        offsets={name: n for name, n in config.offsets.items() if name in clips} or None,
+    request = CalibrationRequest(
+        offsets={name: n for name, n in config.offsets.items() if name in clips},
         truncate=settings.truncate,
         timestamps=times,
-        progress=progress,
-    )
-    lens_clips = session.lens_clips()
-    found = calibrate_detections(
-        detections,
+        lens_sources=session.lens_clips(),
         intrinsics=known,
-        lens_clips=detect_each(lens_clips, detections.board, progress=progress) if lens_clips else {},
         lens_model=settings.lens_model,
         fisheye=settings.fisheye,
-        earlier=old,
         solver=settings.solver,
-        progress=progress,
+        earlier=old,
+        floor_frame=settings.floor_frame,
     )
-    found = replace(found, findings=(*findings, *found.findings))
-    comparison = None
-    if old is not None:
-        found, comparison = compare_calibration(found, old, progress=progress)
-    if settings.floor_frame is not None:
-        found = put_on_floor(found, settings.floor_frame)
-    verdict = judge(found)
-    save_rig(found.rig, session.calibration_toml)
+    judged = calibrate_recording(clips, config.to_board(), request, progress=progress)
     page = session.calibration_report
-    write_calibration_report(found, page, title=session.name, verdict=verdict, comparison=comparison)
-    moved = () if comparison is None else comparison.lines()
-    lines = [found.board.describe(), *found.quality.lines(), *moved, *verdict.lines(), f"report: {page}"]
-    if "world" in found.rig.metadata:
-        lines.append(f"world: {found.rig.metadata['world']}")
-    summary = {**found.to_dict(), "verdict": verdict.to_dict()}
-    if comparison is not None:
-        summary["comparison"] = comparison.to_dict()
-    return StepReport((session.calibration_toml, page), tuple(lines), summary)
+    save_rig(judged.calibration.rig, session.calibration_toml)
+    write_calibration_report(
+        judged.calibration, page, title=session.name, verdict=judged.verdict, comparison=judged.comparison
+    )
+    return StepReport((session.calibration_toml, page), (*judged.lines(), f"report: {page}"), judged.to_dict())
 
 
 def _frame_rate(trial: Trial, rig: "Rig") -> float | None:

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -296,6 +296,6 @@ def _without_unit(head: str) -> str:
     return head
 
 
-def _listed(names: object) -> str:
-    told = [str(getattr(name, "name", name)) for name in names]  # type: ignore[attr-defined]
+def _listed(names: Iterable[object]) -> str:
+    told = [str(getattr(name, "name", name)) for name in names]
     return (", ".join(told[:8]) + (", ..." if len(told) > 8 else "")) or "none"

@@ -239,10 +239,10 @@ def test_a_calibration_in_which_no_board_is_seen(refused, tmp_path) -> None:
 
 INTERRUPTED_AT_WORK = """
 import os, signal
-import pose3d.calibration as calibration
+import pose3d.calibration.recording as recording
 from pose3d.cli import main
 
-detect = calibration.search_board
+detect = recording.search_board
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell starts with it ignored
 
 def interrupted(*arguments, progress, **options):
@@ -252,7 +252,7 @@ def interrupted(*arguments, progress, **options):
 
     return detect(*arguments, progress=report, **options)
 
-calibration.search_board = interrupted
+recording.search_board = interrupted
 raise SystemExit(main())
 """
 

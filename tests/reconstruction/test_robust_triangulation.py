@@ -80,7 +80,7 @@ def test_same_input_gives_the_same_bytes(make_scene):
 def test_chunks_do_not_show(make_scene, monkeypatch):
     scene = make_scene(30)
     whole = triangulate(scene.seen, scene.rig)
-    monkeypatch.setattr("pose3d.reconstruction.triangulation._CHUNK", 70)
+    monkeypatch.setattr("pose3d.reconstruction.points.triangulation._CHUNK", 70)
     parts = triangulate(scene.seen, scene.rig)
     assert np.array_equal(whole.n_cameras, parts.n_cameras)
     assert np.nanmax(np.abs(whole.xyz - parts.xyz)) < 1e-8

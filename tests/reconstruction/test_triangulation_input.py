@@ -64,7 +64,7 @@ def test_settings_out_of_range(make_scene, settings, message):
 
 
 def test_progress_reaches_its_end(make_scene, monkeypatch):
-    monkeypatch.setattr("pose3d.reconstruction.triangulation._CHUNK", 100)
+    monkeypatch.setattr("pose3d.reconstruction.points.triangulation._CHUNK", 100)
     scene = make_scene(12)
     calls = []
     triangulate(scene.seen, scene.rig, progress=lambda *call: calls.append(call))

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.reconstruction.consensus import agree, best_pairs
-from pose3d.reconstruction.likelihood import leverage
-from pose3d.reconstruction.views import Lenses, Views, fit
+from pose3d.reconstruction.points.consensus import agree, best_pairs
+from pose3d.reconstruction.points.likelihood import leverage
+from pose3d.reconstruction.points.views import Lenses, Views, fit
 
 __all__ = ["Noise", "estimate_noise"]
 

@@ -1,12 +1,12 @@
 """Maximum-likelihood points: linear start, Gauss-Newton on the reprojection, covariance; all points of a chunk at once.
 
-Symmetric 3x3 systems are kept as six rows (:data:`~pose3d.reconstruction.views.PIVOTS`) and solved in closed form.
+Symmetric 3x3 systems are kept as six rows (``PIVOTS`` of `views`) and solved in closed form.
 """
 
 import numpy as np
 
 from pose3d.geometry.arrays import FloatArray
-from pose3d.reconstruction.views import PIVOTS, Fit, Lenses, Reprojection, Views, apply_table, fit
+from pose3d.reconstruction.points.views import PIVOTS, Fit, Lenses, Reprojection, Views, apply_table, fit
 
 __all__ = ["covariances", "leverage", "linear_points", "refine", "sharpen"]
 

@@ -11,11 +11,11 @@ from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.triangulation import triangulate_svd
 from pose3d.io.calibration_toml import stored_unit_mm
 from pose3d.log import Progress, logger, no_progress
-from pose3d.reconstruction.consensus import agree
-from pose3d.reconstruction.likelihood import covariances, sharpen
-from pose3d.reconstruction.noise import Noise, estimate_noise
-from pose3d.reconstruction.quality import TriangulationSummary, summarize
-from pose3d.reconstruction.views import Lenses, reproject, views_of
+from pose3d.reconstruction.points.consensus import agree
+from pose3d.reconstruction.points.likelihood import covariances, sharpen
+from pose3d.reconstruction.points.noise import Noise, estimate_noise
+from pose3d.reconstruction.points.summary import TriangulationSummary, summarize
+from pose3d.reconstruction.points.views import Lenses, reproject, views_of
 
 __all__ = ["Triangulation", "triangulate", "triangulate_views"]
 

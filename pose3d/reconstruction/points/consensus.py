@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.reconstruction.likelihood import linear_points, refine
-from pose3d.reconstruction.views import Lenses, Views, fit
+from pose3d.reconstruction.points.likelihood import linear_points, refine
+from pose3d.reconstruction.points.views import Lenses, Views, fit
 
 __all__ = ["agree", "best_pairs"]
 

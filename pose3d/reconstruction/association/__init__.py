@@ -1,0 +1,1 @@
+"""Which detection is whose: left and right, people, candidate peaks."""

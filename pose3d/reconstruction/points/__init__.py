@@ -1,0 +1,1 @@
+"""Each frame for itself: triangulation by the views that agree."""

@@ -1,0 +1,1 @@
+"""How well views and points agree, and what is wrong where they do not."""

@@ -1,0 +1,1 @@
+"""All frames together: bundle adjustment over time, its weights, its uncertainty."""

@@ -30,6 +30,7 @@ from .solver.extrinsics import Link
 from .solver.intrinsics import Lens
 from .solver.solve import estimate_lenses, hold_rig, solve_rig
 from .trust.quality import Quality, measure
+from .trust.rig_covariance import rig_covariance
 from .trust.uncertainty import Uncertainty, VolumeError, parameter_uncertainty, volume_error
 
 __all__ = ["SOLVERS", "Calibration", "calibrate_detections", "calibrate_rig"]
@@ -45,7 +46,8 @@ class Calibration:
     Attributes
     ----------
     rig : Rig
-        Cameras that could be linked; the world is the first one's frame.
+        Cameras that could be linked; the world is the first one's frame. Where anything was estimated it carries its
+        covariance, relative to the recorded volume: see :mod:`pose3d.calibration.trust.rig_covariance`.
     board : Board
         As it was found.
     quality : Quality
@@ -100,9 +102,14 @@ class Calibration:
         moved = replace(bundle, cam_from_world=poses, world_from_board=new_from_old @ bundle.world_from_board)
         rotation, translation = rotvec_translation(poses)
         cameras = [replace(c, rotation=rotation[i], translation=translation[i]) for i, c in enumerate(self.rig)]
+        known = self.rig.covariance
         return replace(
             self,
-            rig=Rig(tuple(cameras), self.rig.metadata),
+            rig=Rig(
+                tuple(cameras),
+                self.rig.metadata,
+                None if known is None else known.transformed(poses, new_from_old),
+            ),
             solution=replace(self.solution, bundle=moved),
             uncertainty=self.uncertainty.transformed(poses, new_from_old),
             volume=replace(self.volume, xyz=apply(new_from_old, self.volume.xyz)),
@@ -261,8 +268,9 @@ def calibrate_detections(
     findings += timing_findings(measure_timing(solution, used))
     if not findings:  # shutters out of step look as if a camera had moved
         findings += find_moved(sightings(used, held_lenses(solution)))
+    made = _make_rig(solution, used, quality)
     return Calibration(
-        rig=_make_rig(solution, used, quality),
+        rig=replace(made, covariance=rig_covariance(solution, uncertainty, made.names, used.sizes)),
         board=used.board,
         quality=quality,
         unlinked=dict(sorted((lost | solved.lost).items())),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d import load_keypoints, load_rig, save_keypoints, triangulate
+from pose3d import Status, load_keypoints, load_rig, reconstruct, save_keypoints, triangulate
 from pose3d.demo import load_truth, make_session
 from pose3d.reconstruction import triangulate_views
 
@@ -43,8 +43,8 @@ print(rig)
 print(keypoints)
 
 # %% [markdown]
-# `triangulate` leaves out views that disagree with the others, and says for each point how many cameras made it, how
-# far it reprojects from them, and its covariance.
+# `triangulate` makes each frame for itself. It leaves out views that disagree with the others, and says for each point
+# how many cameras made it, how far it reprojects from them, and its covariance.
 
 # %%
 points = triangulate(keypoints, rig)
@@ -69,10 +69,21 @@ apart = np.linalg.norm(plain.xyz - points.xyz, axis=-1)
 print(f"plain and robust lie {np.nanmedian(apart):.2f} mm apart (median), at most {np.nanmax(apart):.1f} mm")
 
 # %% [markdown]
+# `reconstruct` is what `pose3d triangulate` does: it goes on from the single frames to the motion that explains all
+# views best, with weights that it finds from the recording. Short gaps are filled, and each point says whether it was
+# observed, filled or is missing. Example 07 looks at it more closely.
+
+# %%
+refined = reconstruct(keypoints, rig).points
+apart = np.linalg.norm(refined.xyz - points.xyz, axis=-1)
+print(f"refinement moves points by {np.nanmedian(apart):.2f} mm (median)")
+print(", ".join(f"{int((refined.status == status).sum())} {status.name.lower()}" for status in Status))
+
+# %% [markdown]
 # The csv has anipose's columns and nothing else; status and covariance lie in `trial.uncertainty.csv` beside it.
 
 # %%
 output = folder / "trial.csv"
-save_keypoints(points, output)
+save_keypoints(refined, output)
 print("written:", output)
 assert output.is_file()

@@ -8,50 +8,102 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pose3d.calibration import calibrate_rig
-    from pose3d.data import Board, Camera, JointAngles, Keypoints2D, Keypoints3D, Rig, Skeleton
+    from pose3d.data import (
+        Board,
+        Camera,
+        JointAngles,
+        Keypoints2D,
+        Keypoints3D,
+        PosteriorSamples,
+        Rig,
+        Skeleton,
+        Status,
+    )
+    from pose3d.data.samples import interval
     from pose3d.errors import Pose3DError
+    from pose3d.filtering import Filters, filter_2d, filter_3d
     from pose3d.io.keypoints import load_keypoints, save_keypoints
     from pose3d.io.rigs import load_rig, save_rig
+    from pose3d.io.samples import read_samples
     from pose3d.kinematics import joint_angles
-    from pose3d.reconstruction import triangulate
+    from pose3d.reconstruction import RefinementSettings, ViewSettings, reconstruct, triangulate
+    from pose3d.reconstruction.association.people import select_subject
+    from pose3d.reconstruction.association.swaps import repair_swaps
+    from pose3d.reconstruction.from_files import TriangulationRequest, triangulate_files
+    from pose3d.reconstruction.quality import measure_quality, reproject_points
+    from pose3d.reconstruction.synchronization import synchronize
 
     __version__: str
 
 __all__ = [
     "Board",
     "Camera",
+    "Filters",
     "JointAngles",
     "Keypoints2D",
     "Keypoints3D",
     "Pose3DError",
+    "PosteriorSamples",
+    "RefinementSettings",
     "Rig",
     "Skeleton",
+    "Status",
+    "TriangulationRequest",
+    "ViewSettings",
     "__version__",
     "calibrate_rig",
+    "filter_2d",
+    "filter_3d",
+    "interval",
     "joint_angles",
     "load_keypoints",
     "load_rig",
+    "measure_quality",
+    "read_samples",
+    "reconstruct",
+    "repair_swaps",
+    "reproject_points",
     "save_keypoints",
     "save_rig",
+    "select_subject",
+    "synchronize",
     "triangulate",
+    "triangulate_files",
 ]
 
 _HOMES = {
     "Board": "pose3d.data",
     "Camera": "pose3d.data",
+    "Filters": "pose3d.filtering",
     "JointAngles": "pose3d.data",
     "Keypoints2D": "pose3d.data",
     "Keypoints3D": "pose3d.data",
     "Pose3DError": "pose3d.errors",
+    "PosteriorSamples": "pose3d.data",
+    "RefinementSettings": "pose3d.reconstruction",
     "Rig": "pose3d.data",
     "Skeleton": "pose3d.data",
+    "Status": "pose3d.data",
+    "TriangulationRequest": "pose3d.reconstruction",
+    "ViewSettings": "pose3d.reconstruction",
     "calibrate_rig": "pose3d.calibration",
+    "filter_2d": "pose3d.filtering",
+    "filter_3d": "pose3d.filtering",
+    "interval": "pose3d.data.samples",
     "joint_angles": "pose3d.kinematics",
     "load_keypoints": "pose3d.io.keypoints",
     "load_rig": "pose3d.io.rigs",
+    "measure_quality": "pose3d.reconstruction.quality",
+    "read_samples": "pose3d.io.samples",
+    "reconstruct": "pose3d.reconstruction",
+    "repair_swaps": "pose3d.reconstruction.association.swaps",
+    "reproject_points": "pose3d.reconstruction.quality",
     "save_keypoints": "pose3d.io.keypoints",
     "save_rig": "pose3d.io.rigs",
+    "select_subject": "pose3d.reconstruction.association.people",
+    "synchronize": "pose3d.reconstruction.synchronization",
     "triangulate": "pose3d.reconstruction",
+    "triangulate_files": "pose3d.reconstruction",
 }
 
 

@@ -10,13 +10,17 @@ from pose3d.cli_board import board
 from pose3d.cli_calibrate import calibrate
 from pose3d.cli_chain import angles, export, triangulate
 from pose3d.cli_console import INTERRUPTED, register
+from pose3d.cli_filter import filter
 from pose3d.cli_project import demo, doctor, init, run
+from pose3d.cli_quality import quality, reproject
 from pose3d.cli_subject import recalibrate
+from pose3d.cli_sync import sync
 from pose3d.cli_world import align, compare
 
 __all__ = ["app", "main"]
 
 _CHAIN = "The chain, on files or a session"
+_KEYPOINTS = "Keypoints"
 _CAMERAS = "Cameras"
 _PROJECT = "Projects"
 _HELP = "Help"
@@ -65,6 +69,15 @@ register(
     app,
     panel=_CHAIN,
     examples=[
+        "pose3d sync back=back.analysis.h5 mid=mid.analysis.h5 -c calibration.toml -o sync.toml",
+        "pose3d sync cam1=walk_cam1.h5 cam2=walk_cam2.h5 -c calibration.toml --near cam2=250 -o sync.toml",
+        "pose3d sync my-project/session1",
+    ],
+)(sync)
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
         "pose3d triangulate --calibration calibration.toml back=back.analysis.h5 mid=mid.analysis.h5 -o trial.csv",
         "pose3d triangulate --calibration calibration.toml cam1=json1 cam2=json2 --skeleton body25 -o trial.csv",
         "pose3d triangulate my-project/session1",
@@ -72,6 +85,31 @@ register(
 )(triangulate)
 register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25 -o angles.csv"])(angles)
 register(app, panel=_CHAIN, examples=["pose3d export trial.csv --trc trial.trc"])(export)
+register(
+    app,
+    panel=_KEYPOINTS,
+    examples=[
+        "pose3d filter trial.csv --outliers 11 --max-gap 10 --butterworth-hz 6 -o trial-filtered.csv",
+        "pose3d filter walk_cam1.h5 walk_cam2.h5 --viterbi --max-gap 5 -o pose-2d-filtered",
+        "pose3d filter trial.csv --suggest-cutoff",
+    ],
+)(filter)
+register(
+    app,
+    panel=_KEYPOINTS,
+    examples=[
+        "pose3d quality trial.csv back=back.analysis.h5 mid=mid.analysis.h5 -c calibration.toml",
+        "pose3d quality trial.csv walk_cam1.h5 walk_cam2.h5 -c calibration.toml --sync sync.toml",
+    ],
+)(quality)
+register(
+    app,
+    panel=_KEYPOINTS,
+    examples=[
+        "pose3d reproject trial.csv -c calibration.toml -o pose-2d-reprojected",
+        "pose3d reproject trial.csv -c calibration.toml --csv -o pose-2d-reprojected",
+    ],
+)(reproject)
 register(
     app,
     panel=_CAMERAS,

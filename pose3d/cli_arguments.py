@@ -10,19 +10,24 @@ import typer
 
 if TYPE_CHECKING:
     from pose3d.data import Board
+    from pose3d.reconstruction.association.people_selection import SubjectHint
 
 __all__ = [
     "BoardOptions",
     "CamRegex",
     "Files",
     "Output",
+    "ReconstructionOptions",
+    "RecordingTiming",
     "SkeletonName",
     "TimingOptions",
     "TriangulationOptions",
     "camera_files",
     "given",
+    "parse_links",
     "parse_offsets",
     "parse_size",
+    "parse_subject",
     "session_folder",
 ]
 
@@ -150,6 +155,127 @@ class TriangulationOptions:
     ] = None
 
 
+_REFINEMENT = "Refinement over time"
+
+
+@dataclasses.dataclass
+class ReconstructionOptions(TriangulationOptions):
+    """How points are made and refined over time; without options every weight is found from the recording."""
+
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine",
+            metavar="",
+            help="Refine all frames together: views, smooth motion, limb lengths. Otherwise each frame for itself.",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = True
+    max_gap: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="FRAMES",
+            help="Fill gaps up to this length, and say so; longer ones stay missing.",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 20
+    limb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            help="Two keypoints at a constant distance; may be given for several. [dim]Default: the skeleton's.[/dim]",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = None
+    limb_sd: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            min=0,
+            help="How much limb lengths vary. [dim]Default: found from the data.[/dim]",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = None
+    smooth_order: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=5,
+            metavar="1..5",
+            help="Differences in time that are kept small: 1 velocity, 2 acceleration, 3 jerk.",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 3
+    smooth_mm: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            min=0,
+            help="Standard deviation of these differences, mm per frame^order."
+            " [dim]Default: found from the data.[/dim]",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = None
+    loss: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Loss of a view's error: huber, soft_l1, cauchy or linear.",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = "huber"
+    loss_scale: Annotated[
+        float,
+        typer.Option(
+            metavar="SD",
+            min=0,
+            help="Where the loss leaves the square, in standard deviations of the view.",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 3.0
+    solver: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="banded, or scipy: the same result, slower.", rich_help_panel=_REFINEMENT),
+    ] = "banded"
+    samples: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Samples of the joint posterior to draw, for intervals of whatever is computed later; 50 are enough.",
+            rich_help_panel=_REFINEMENT,
+        ),
+    ] = 0
+    swaps: Annotated[
+        bool,
+        typer.Option(
+            "--swaps/--no-swaps",
+            metavar="",
+            help="Find and undo left and right exchanged by the network, per view and frame.",
+            rich_help_panel="Views",
+        ),
+    ] = True
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LEFT,RIGHT",
+            help="Two keypoints that may be exchanged; may be given for several."
+            " [dim]Default: the skeleton's, or by their names.[/dim]",
+            rich_help_panel="Views",
+        ),
+    ] = None
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where the subject is at one frame, if another person was chosen: FRAME@X,Y,Z in mm, or"
+            " FRAME@CAMERA@X,Y in px.",
+            rich_help_panel="Views",
+        ),
+    ] = None
+
+
 @dataclasses.dataclass
 class TimingOptions:
     """How the cameras' frames belong together."""
@@ -171,6 +297,26 @@ class TimingOptions:
             rich_help_panel="Time",
         ),
     ] = False
+
+
+@dataclasses.dataclass
+class RecordingTiming(TimingOptions):
+    """How fast the cameras ran, and what is known of their clocks."""
+
+    fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="HZ", help="Frames per second, where the files do not say.", rich_help_panel="Time"
+        ),
+    ] = None
+    sync: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The sync.toml of `pose3d sync`, or timestamps of the frames (csv).",
+            rich_help_panel="Time",
+        ),
+    ] = None
 
 
 def given(*groups: object, **options: object) -> list[str]:
@@ -204,6 +350,20 @@ def parse_size(text: str, option: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def parse_links(texts: Sequence[str], option: str) -> tuple[tuple[str, str], ...]:
+    """Read pairs of keypoints such as ``LHip,LKnee``."""
+    links = []
+    for text in texts:
+        names = [name.strip() for name in text.split(",")]
+        if len(names) != 2 or not all(names):
+            raise typer.BadParameter(
+                f"{text!r} is no pair: two keypoints with a comma between them, such as LHip,LKnee, are needed",
+                param_hint=option,
+            )
+        links.append((names[0], names[1]))
+    return tuple(links)
+
+
 def parse_offsets(texts: Sequence[str]) -> dict[str, int]:
     """Read frame offsets such as ``left=3``."""
     offsets: dict[str, int] = {}
@@ -217,6 +377,24 @@ def parse_offsets(texts: Sequence[str]) -> dict[str, int]:
             raise typer.BadParameter(f"camera {name!r} is given twice", param_hint="--offset")
         offsets[name] = int(value)
     return offsets
+
+
+def parse_subject(text: str) -> "SubjectHint":
+    """Read where the subject is: ``120@350,-20,1000`` (mm) or ``120@left@640,400`` (px)."""
+    from pose3d.reconstruction.association.people_selection import SubjectHint
+
+    frame, *rest = text.split("@")
+    try:
+        numbers = tuple(float(part) for part in rest[-1].split(",")) if rest else ()
+        if len(rest) == 1 and len(numbers) == 3:
+            return SubjectHint(int(frame), place_mm=numbers)
+        if len(rest) == 2 and len(numbers) == 2:
+            return SubjectHint(int(frame), camera=rest[0], pixel=numbers)
+    except ValueError:
+        pass
+    raise typer.BadParameter(
+        f"{text!r} is no place: FRAME@X,Y,Z in mm, or FRAME@CAMERA@X,Y in px, is needed", param_hint="--subject"
+    )
 
 
 def _named(source: str) -> tuple[str, str] | None:

@@ -9,12 +9,14 @@ from pose3d.cli_arguments import (
     CamRegex,
     Files,
     Output,
+    ReconstructionOptions,
+    RecordingTiming,
     SkeletonName,
-    TimingOptions,
-    TriangulationOptions,
     camera_files,
     given,
+    parse_links,
     parse_offsets,
+    parse_subject,
     session_folder,
 )
 from pose3d.cli_console import Console
@@ -29,21 +31,20 @@ __all__ = ["angles", "export", "triangulate"]
 def triangulate(
     console: Console,
     files: Files,
-    views: TriangulationOptions,
-    timing: TimingOptions,
+    views: ReconstructionOptions,
+    timing: RecordingTiming,
     calibration: Annotated[
         Path | None, typer.Option("--calibration", "-c", metavar="FILE", help="Calibration of the cameras.")
     ] = None,
     skeleton: SkeletonName = None,
-    fps: Annotated[
-        float | None, typer.Option(min=0.001, metavar="HZ", help="Frames per second, where the files do not say.")
-    ] = None,
     cam_regex: CamRegex = None,
     output: Output = None,
 ) -> int:
     """Make 3D keypoints from the keypoints in each camera.
 
-    Reads DeepLabCut h5 and csv, SLEAP analysis h5 and folders of OpenPose json. Writes an anipose csv.
+    Reads DeepLabCut h5 and csv, SLEAP analysis h5 and folders of OpenPose json. Views that disagree are left out, left
+    and right are put right, and all frames are refined together. Writes an anipose csv; covariance, status and what
+    was filled go beside it. Ended half-way, it goes on when it is called again.
     """
     folder = session_folder(files)
     if folder is not None:
@@ -51,28 +52,80 @@ def triangulate(
             console,
             folder,
             "triangulate",
-            given(
-                views, timing, calibration=calibration, skeleton=skeleton, fps=fps, cam_regex=cam_regex, output=output
-            ),
+            given(views, timing, calibration=calibration, skeleton=skeleton, cam_regex=cam_regex, output=output),
         )
     named = preset_skeleton(skeleton)
     offsets = parse_offsets(timing.offset or ())
+    links = parse_links(views.limb or (), "--limb"), parse_links(views.pair or (), "--pair")
     sources = camera_files(files, cam_regex)
-    output = require_output(output, *sources.values(), calibration, example="trial.csv")
+    output = require_output(output, *sources.values(), calibration, timing.sync, example="trial.csv")
     if calibration is None:
         raise typer.BadParameter("the cameras' calibration is needed", param_hint="--calibration")
+    hint = None if views.subject is None else parse_subject(views.subject)
+    if not views.robust:
+        return _triangulate_plainly(console, sources, calibration, output, views, timing, named)
+    from pose3d.reconstruction import RefinementSettings, TriangulationRequest, ViewSettings, triangulate_files
+
+    request = TriangulationRequest(
+        refinement=RefinementSettings(
+            n_deriv_smooth=views.smooth_order,
+            smooth_mm=views.smooth_mm,
+            limbs=links[0],
+            limb_sd_percent=views.limb_sd,
+            loss=views.loss,  # type: ignore[arg-type]  # checked there
+            loss_scale=views.loss_scale,
+            max_gap=views.max_gap,
+            solver=views.solver,  # type: ignore[arg-type]
+            samples=views.samples,
+        ),
+        views=ViewSettings(
+            score_threshold=views.score_threshold,
+            weighted=views.weights,
+            min_cameras=views.min_cameras,
+            max_error_px=views.max_error_px,
+            pairs=links[1],
+        ),
+        refine=views.refine,
+        repair_sides=views.swaps,
+        skeleton=named,
+        offsets=offsets,
+        truncate=timing.truncate,
+        fps=timing.fps,
+        sync=timing.sync,
+        subject=hint,
+    )
+    with console.progress() as progress:
+        made = triangulate_files(sources, calibration, output, request, progress=progress)
+    console.say(*made.lines(), *(f"written: {path}" for path in made.outputs))
+    console.result(made.to_dict())
+    return 0
+
+
+def _triangulate_plainly(
+    console: Console,
+    sources: dict[str, Path],
+    calibration: Path,
+    output: Path,
+    views: ReconstructionOptions,
+    timing: RecordingTiming,
+    skeleton: "Skeleton | None",
+) -> int:
+    """Use all views and the plain direct linear transform, for comparison with other programs."""
     from pose3d.io.anipose_csv import write_pose3d
     from pose3d.io.keypoints import load_keypoints
     from pose3d.io.rigs import load_rig
     from pose3d.reconstruction import triangulate_views
 
+    offsets = parse_offsets(timing.offset or ())
     rig = load_rig(calibration)
-    keypoints = load_keypoints(sources, skeleton=named, offsets=offsets or None, truncate=timing.truncate, fps=fps)
+    keypoints = load_keypoints(
+        sources, skeleton=skeleton, offsets=offsets or None, truncate=timing.truncate, fps=timing.fps
+    )
     with console.progress() as progress:
         made = triangulate_views(
             keypoints,
             rig,
-            robust=views.robust,
+            robust=False,
             score_threshold=views.score_threshold,
             weighted=views.weights,
             min_cameras=views.min_cameras,

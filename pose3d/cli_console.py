@@ -14,7 +14,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, TextIO, get_type_hints
 
 import typer
 
@@ -161,7 +161,7 @@ def _options(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str,
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             continue
         assert isinstance(group, type)
-        hints = inspect.get_annotations(group, eval_str=True)
+        hints = get_type_hints(group, include_extras=True)  # those of the classes it derives from as well
         fields = [field for field in dataclasses.fields(group) if field.init]
         groups[parameter.name] = (group, [field.name for field in fields])
         (last if group is Console else parameters).extend(

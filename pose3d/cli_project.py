@@ -162,6 +162,7 @@ def _make_demo(console: Console, folder: Path, seed: int) -> "DemoTruth":
     board = truth.board
     settings: dict[str, dict[str, Any]] = {
         "project": {"fps": truth.points.fps},
+        "skeleton": {"preset": "halpe26"},
         "board": {
             "kind": board.kind,
             "squares": board.squares,

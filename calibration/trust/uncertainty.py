@@ -1,7 +1,7 @@
 """How well a calibration is known: the covariance of its parameters, and what it means in mm in the recorded volume."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -16,7 +16,14 @@ from ..solver.bundle import LENS_SIZE, Bundle, Solution
 from ..solver.information import camera_information, dispersion, invert_information
 from ..solver.motions import motion_jacobian
 
-__all__ = ["Uncertainty", "VolumeError", "parameter_uncertainty", "volume_error"]
+__all__ = [
+    "Uncertainty",
+    "VolumeError",
+    "VolumeSensitivity",
+    "parameter_uncertainty",
+    "volume_error",
+    "volume_sensitivity",
+]
 
 LENS_NAMES = ("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6")
 FISHEYE_NAMES = ("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4")
@@ -201,6 +208,43 @@ def volume_error(
     -------
     VolumeError
     """
+    seen = volume_sensitivity(solution, uncertainty, sizes, n_per_side=n_per_side)
+    if len(seen.xyz) == 0:
+        none = np.zeros(0)
+        return VolumeError(np.zeros((0, 3)), none, none, np.zeros(0, dtype=np.int64))
+    moved = _without_rigid(seen.xyz, seen.by_parameter @ _root(uncertainty.covariance))
+    return VolumeError(
+        xyz=seen.xyz,
+        calibration_mm=np.sqrt((moved * moved).sum((1, 2))),
+        noise_mm=np.sqrt(np.einsum("nii->n", seen.noise)),
+        n_cameras=seen.n_cameras,
+    )
+
+
+class VolumeSensitivity(NamedTuple):
+    """What the cameras' parameters do to points in the volume in which the board was shown.
+
+    Attributes
+    ----------
+    xyz : (n, 3) array, mm
+        On a grid, each in the image of two cameras at least.
+    by_parameter : (n, 3, n_parameters) array
+        How a triangulated point follows the parameters of an :class:`Uncertainty`.
+    noise : (n, 3, 3) array, mm^2
+        Covariance from one observation in every camera that sees the point.
+    n_cameras : (n,) int array
+    """
+
+    xyz: FloatArray
+    by_parameter: FloatArray
+    noise: FloatArray
+    n_cameras: IntArray
+
+
+def volume_sensitivity(
+    solution: Solution, uncertainty: Uncertainty, sizes: tuple[tuple[int, int], ...], *, n_per_side: int = 9
+) -> VolumeSensitivity:
+    """Differentiate triangulated points of the recorded volume by the cameras' parameters; as :func:`volume_error`."""
     bundle = solution.bundle
     grid = _recorded_grid(bundle, n_per_side)
     n = len(grid)
@@ -226,19 +270,8 @@ def volume_error(
         n_cameras += inside
     usable = n_cameras >= 2
     grid, by_param, information = grid[usable], by_param[usable], information[usable]
-    if len(grid) == 0:
-        none = np.zeros(0)
-        return VolumeError(np.zeros((0, 3)), none, none, np.zeros(0, dtype=np.int64))
-    noise = np.linalg.inv(information)
-    by_param = noise @ by_param
-    root = _root(uncertainty.covariance)
-    moved = _without_rigid(grid, by_param @ root)
-    return VolumeError(
-        xyz=grid,
-        calibration_mm=np.sqrt((moved * moved).sum((1, 2))),
-        noise_mm=np.sqrt(np.einsum("nii->n", noise)),
-        n_cameras=n_cameras[usable],
-    )
+    noise = np.asarray(np.linalg.inv(information))
+    return VolumeSensitivity(grid, noise @ by_param, noise, n_cameras[usable])
 
 
 def _root(covariance: FloatArray) -> FloatArray:

@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pose3d.errors import ConfigError, DataError, ProjectError, VideoError
-from pose3d.log import Progress, logger
+from pose3d.errors import ConfigError
+from pose3d.log import Progress
 from pose3d.project import CONFIG_NAME, Session, Trial
 
-if TYPE_CHECKING:
-    from pose3d.data import Rig
-
-__all__ = ["StepReport", "calibrate_session", "compute_angles", "export_trial", "triangulate_trial"]
+__all__ = ["StepReport", "calibrate_session", "compute_angles", "export_trial", "with_sides"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,8 @@ class StepReport:
     summary: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _with_sides(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+def with_sides(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return files and the side files that they have."""
     from pose3d.io.uncertainty import uncertainty_path
 
     sides = (uncertainty_path(path) for path in paths)
@@ -73,79 +71,10 @@ def calibrate_session(session: Session, progress: Progress) -> StepReport:
     write_calibration_report(
         judged.calibration, page, title=session.name, verdict=judged.verdict, comparison=judged.comparison
     )
-    return StepReport((session.calibration_toml, page), (*judged.lines(), f"report: {page}"), judged.to_dict())
-
-
-def _frame_rate(trial: Trial, rig: "Rig") -> float | None:
-    """Find the frame rate of a trial, and check that its videos have the size for which the cameras are calibrated."""
-    from pose3d.io.video import open_frames
-
-    rate = trial.session.config.project.fps
-    for camera, path in trial.videos.items():
-        if camera not in rig:
-            continue
-        try:
-            video = open_frames(path)
-        except VideoError as error:
-            logger.warning("%s; only its 2D keypoints are used", error)
-            continue
-        if tuple(video.size) != rig[camera].size:
-            raise DataError(
-                f"{path}: is {video.size[0]}x{video.size[1]}, camera {camera} is calibrated for "
-                f"{rig[camera].size[0]}x{rig[camera].size[1]}; calibrate at the size of the recording"
-            )
-        if rate is None:
-            rate = video.fps
-        elif video.fps is not None and abs(video.fps / rate - 1) > 0.01:
-            logger.warning("%s: runs at %g fps, %g fps is used", path, video.fps, rate)
-    return rate
-
-
-def triangulate_trial(trial: Trial, progress: Progress) -> StepReport:
-    """Triangulate a trial's 2D keypoints, and write pose-3d csv.
-
-    Raises
-    ------
-    ProjectError
-        If an individual's file would be another trial's.
-    DataError
-        If keypoints, videos and calibration do not fit one another.
-    """
-    from pose3d.io.anipose_csv import write_pose3d
-    from pose3d.io.keypoints import load_keypoints
-    from pose3d.io.rigs import load_rig
-    from pose3d.io.tables import individual_paths
-    from pose3d.reconstruction import triangulate_views
-
-    config, session = trial.session.config, trial.session
-    rig = load_rig(session.calibration_toml)
-    keypoints = load_keypoints(
-        trial.pose_2d,
-        skeleton=config.to_skeleton(),
-        offsets={name: n for name, n in config.offsets.items() if name in trial.pose_2d} or None,
-        truncate=config.triangulation.truncate,
-        fps=_frame_rate(trial, rig),
-    )
-    settings = config.triangulation
-    done = triangulate_views(
-        keypoints,
-        rig,
-        robust=settings.robust,
-        score_threshold=settings.score_threshold,
-        weighted=settings.weighted,
-        min_cameras=settings.min_cameras,
-        max_error_px=settings.max_error_px,
-        progress=progress,
-    )
-    points = done.points
-    others = {other.pose_3d: other.name for other in session.trials() if other.name != trial.name}
-    for path in individual_paths(trial.pose_3d, points.individuals):
-        if path in others:
-            raise ProjectError(
-                f"{path}: an individual of trial {trial.name} would be written over trial {others[path]}; rename one"
-            )
-    paths = write_pose3d(points, trial.pose_3d)
-    return StepReport(_with_sides(paths), tuple(done.summary.lines()), {**done.summary.to_dict(), "fps": points.fps})
+    outputs = [session.calibration_toml, page]
+    if judged.calibration.rig.covariance is not None:
+        outputs.append(session.calibration_uncertainty)
+    return StepReport(tuple(outputs), (*judged.lines(), f"report: {page}"), judged.to_dict())
 
 
 def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) -> StepReport:
@@ -175,7 +104,7 @@ def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) 
         names = angles.names
         progress(f"angles {trial.name}", i + 1, len(pose_3d))
     return StepReport(
-        _with_sides(tuple(outputs)), (f"{len(names)} angles: {', '.join(names)}",), {"angles": list(names)}
+        with_sides(tuple(outputs)), (f"{len(names)} angles: {', '.join(names)}",), {"angles": list(names)}
     )
 
 

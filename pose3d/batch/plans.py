@@ -125,9 +125,11 @@ def judge(
     """
     pending, blocked = pending or {}, blocked or {}
     record = state.records.get(step.key)
-    inputs = {label_of(path, step.home): path for path in step.inputs}
+    there = (path for path in step.optional if path in pending or path.exists())
+    inputs = {label_of(path, step.home): path for path in (*step.inputs, *there)}
     if step.after is not None and step.after in state.records:
-        inputs |= {label: step.home / label for label in state.records[step.after].outputs}
+        before = (label for label in state.records[step.after].outputs if label.endswith(step.reads))
+        inputs |= {label: step.home / label for label in before}
     found = _results(step, record)
     made = record.outputs if record else {}
     foreign = tuple(label for label, now in found.items() if label not in made or now.sha256 != made[label].sha256)
@@ -188,7 +190,8 @@ def _weigh(
 
 
 def _results(step: Step, record: Record | None) -> dict[str, Fingerprint]:
-    labels = dict.fromkeys([label_of(step.output, step.home), *(record.outputs if record else ())])
+    beside = (label_of(path, step.home) for path in (step.output, *step.beside))
+    labels = dict.fromkeys([*beside, *(record.outputs if record else ())])
     found = {}
     for label in labels:
         now = fingerprint(step.home / label, record.outputs.get(label) if record else None)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pose3d.batch.actions import StepReport, calibrate_session, compute_angles, export_trial, triangulate_trial
+from pose3d.batch.actions import StepReport, calibrate_session, compute_angles, export_trial
+from pose3d.batch.triangulation import triangulate_trial
 from pose3d.errors import ConfigError, ProjectError
 from pose3d.io.names import natural_key
 from pose3d.log import Progress
@@ -63,6 +64,12 @@ class Step:
         What is missing for this step.
     keeps_foreign : bool
         A result that lies there and was not made by this step is a person's, and is used as it is.
+    optional : tuple of Path
+        More inputs, where they are there.
+    beside : tuple of Path
+        Files that the step may write or remove with its result.
+    reads : str
+        How those results of the step before end that are inputs.
     """
 
     name: str
@@ -76,6 +83,9 @@ class Step:
     given: str = ""
     impossible: str = ""
     keeps_foreign: bool = False
+    optional: tuple[Path, ...] = ()
+    beside: tuple[Path, ...] = ()
+    reads: str = ""
 
     @property
     def key(self) -> str:
@@ -103,12 +113,17 @@ def session_steps(session: Session, actions: Actions | None = None) -> list[Step
     Raises
     ------
     ProjectError
-        If there is neither a calibration nor clips to make one, a file's name does not tell its camera, or an offset
-        is for a camera that does not exist.
+        If there is neither a calibration nor clips to make one, a file's name does not tell its camera, an offset is
+        for a camera that does not exist, or there are offsets and a ``sync.toml``.
     """
     actions = actions or Actions()
     trials = session.trials()
     clips = session.calibration_videos()
+    if session.config.offsets and session.sync_toml.exists():
+        raise ProjectError(
+            f"{session.project.config_path}: [offsets] and {session.sync_toml} both say when cameras began; "
+            "remove the one or the other"
+        )
     _check_offsets(session, {*clips, *(name for trial in trials for name in (*trial.videos, *trial.pose_2d))})
     steps = [_calibrate(session, clips, actions)]
     for trial in trials:
@@ -175,6 +190,7 @@ def _calibrate(session: Session, clips: Mapping[str, Path], actions: Actions) ->
         lambda _, progress: actions.calibrate(session, progress),
         given=given,
         keeps_foreign=True,
+        beside=(session.calibration_uncertainty,),
     )
 
 
@@ -200,6 +216,7 @@ def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
             trial.pose_3d,
             lambda _, progress: actions.triangulate(trial, progress),
             impossible=missing,
+            optional=(session.calibration_uncertainty, session.sync_toml),
         )
     ]
     after = steps[0].key
@@ -214,7 +231,9 @@ def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
             files = tuple(path for path in inputs if not path.name.endswith(".uncertainty.csv"))
             return action(trial, files, progress)
 
-        return Step(name, trial.name, session.folder, (), settings, output, act, after=after, impossible=missing)
+        return Step(
+            name, trial.name, session.folder, (), settings, output, act, after=after, impossible=missing, reads=".csv"
+        )
 
     steps.append(follow("angles", actions.angles, _settings(config, "angles"), trial.angles))
     if config.export.trc:

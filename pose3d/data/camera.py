@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pose3d.data.names import counted, different_names
+from pose3d.data.rig_covariance import LENS_PARAMETERS, RigCovariance
 from pose3d.geometry.arrays import FloatArray, frozen_array
 from pose3d.geometry.projection import project, undistort
 from pose3d.geometry.rotations import exp_so3
@@ -116,10 +117,14 @@ class Rig:
     cameras : tuple of Camera
     metadata : mapping
         What a calibration file says beside the cameras.
+    covariance : RigCovariance or None
+        How well the cameras are known, where the calibration tells. It belongs to these very cameras: a rig that is
+        made of changed ones has none, unless one is given.
     """
 
     cameras: tuple[Camera, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    covariance: RigCovariance | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cameras", tuple(self.cameras))
@@ -127,6 +132,16 @@ class Rig:
         if not self.cameras:
             raise ValueError("a rig needs at least one camera")
         different_names("cameras", self.names)
+        if self.covariance is not None:
+            self._check_covariance(self.covariance)
+
+    def _check_covariance(self, covariance: RigCovariance) -> None:
+        if covariance.cameras != self.names:
+            raise ValueError(f"covariance of {', '.join(covariance.cameras)} for a rig of {', '.join(self.names)}")
+        n_lens = np.array([4 + len(camera.distortion) for camera in self.cameras])
+        is_lens = covariance.parameter < LENS_PARAMETERS
+        if (covariance.parameter >= n_lens[covariance.camera])[is_lens].any():
+            raise ValueError("covariance: a coefficient is not one of its camera's lens")
 
     def __repr__(self) -> str:
         return f"Rig({counted(len(self), 'camera')}: {', '.join(self.names)})"
@@ -168,7 +183,8 @@ class Rig:
 
     def select(self, names: Sequence[str]) -> "Rig":
         """Return the named cameras, in that order."""
-        return Rig(tuple(self[name] for name in names), self.metadata)
+        cameras = tuple(self[name] for name in names)
+        return Rig(cameras, self.metadata, None if self.covariance is None else self.covariance.select(names))
 
     def project(self, points: ArrayLike) -> FloatArray:
         """Project world points (..., 3) in mm to pixels (..., n_cameras, 2); NaN behind a camera."""
@@ -180,7 +196,7 @@ class Rig:
         return np.stack([camera.undistort(pixels[..., i, :]) for i, camera in enumerate(self.cameras)], axis=-2)
 
     def transformed(self, new_from_old: ArrayLike, scale: float = 1.0) -> "Rig":
-        """Return the rig in another world frame.
+        """Return the rig in another world frame; the frame itself counts as exact.
 
         Parameters
         ----------
@@ -194,4 +210,7 @@ class Rig:
             pose = rigid(camera.rotation, camera.translation * scale) @ old_from_new
             rotation, translation = rotvec_translation(pose)
             moved.append(replace(camera, rotation=rotation, translation=translation))
-        return Rig(tuple(moved), self.metadata)
+        rig = Rig(tuple(moved), self.metadata)
+        if self.covariance is None:
+            return rig
+        return replace(rig, covariance=self.covariance.transformed(rig.cam_from_world, new_from_old, scale))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pose3d.data.names import different_names, recording_summary
 from pose3d.geometry.arrays import FloatArray, IntArray, frozen_array
 
-__all__ = ["Keypoints2D", "Keypoints3D", "Status"]
+__all__ = ["Keypoints2D", "Keypoints3D", "Status", "frames_to_observed"]
 
 
 class Status(IntEnum):
@@ -70,6 +70,10 @@ class Keypoints2D:
     def n_frames(self) -> int:
         """Number of frames."""
         return int(self.xy.shape[0])
+
+    def frames(self, first: int, last: int) -> "Keypoints2D":
+        """Return a run of frames, from `first` to before `last`, counted from 0, without a copy of the whole."""
+        return replace(self, xy=self.xy[first:last], score=self.score[first:last], start=self.start + first)
 
     def select(self, cameras: Sequence[str]) -> "Keypoints2D":
         """Return the named cameras, in that order.
@@ -147,3 +151,50 @@ class Keypoints3D:
     def n_frames(self) -> int:
         """Number of frames."""
         return int(self.xyz.shape[0])
+
+    @property
+    def frames_from_data(self) -> FloatArray:
+        """How far each point is from data: frames to the nearest one in which its keypoint was observed.
+
+        An (n_frames, n_individuals, n_keypoints) array: 0 where observed, NaN where missing, infinite where the
+        keypoint is observed in no frame.
+        """
+        return frames_to_observed(self.status)
+
+
+def frames_to_observed(
+    status: NDArray[np.uint8], *, before: FloatArray | None = None, after: FloatArray | None = None
+) -> FloatArray:
+    """Count the frames from each point to the nearest one in which its keypoint was observed.
+
+    Parameters
+    ----------
+    status : (n_frames, ...) uint8 array
+        Of :class:`Status`.
+    before, after : (...) array, optional
+        Where this is a part of a recording: how many frames before its first frame, and after its last, each keypoint
+        was observed. Infinite where it never was, which is also what is taken where none is given.
+
+    Returns
+    -------
+    (n_frames, ...) array
+        0 where observed, NaN where missing, infinite where there is no data at all.
+
+    Examples
+    --------
+    >>> frames_to_observed(np.array([2, 1, 2, 2, 0], dtype=np.uint8)).tolist()
+    [1.0, 0.0, 1.0, 2.0, nan]
+    """
+    status = np.asarray(status)
+    observed = status == Status.OBSERVED
+    index = np.arange(len(status), dtype=np.float64).reshape(-1, *[1] * (status.ndim - 1))
+    earlier, later = np.where(observed, index, -np.inf), np.where(observed, index, np.inf)
+    if len(status):
+        if before is not None:
+            earlier[0] = np.maximum(earlier[0], -before)
+        if after is not None:
+            later[-1] = np.minimum(later[-1], len(status) - 1 + after)
+    earlier, later = np.maximum.accumulate(earlier), np.minimum.accumulate(later[::-1])[::-1]
+    frames: FloatArray = np.minimum(index - earlier, later - index)
+    frames[status == Status.MISSING] = np.nan
+    return frames

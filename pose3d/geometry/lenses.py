@@ -350,7 +350,7 @@ def _follow(target: FloatArray, d: FloatArray, iterations: int) -> tuple[FloatAr
 
 
 def _undistort_fisheye(target: FloatArray, k: FloatArray, iterations: int) -> tuple[FloatArray, BoolArray]:
-    radius = np.linalg.norm(target, axis=-1)
+    radius = np.hypot(target[..., 0], target[..., 1])  # which does not overflow
     theta = np.minimum(radius, np.pi / 2)
     with np.errstate(all="ignore"):
         for _ in range(iterations):

@@ -5,7 +5,7 @@ They have exactly anipose's columns; status, covariance and frame rate stand in 
 ``<stem>_<individual>.csv``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +14,50 @@ import pandas as pd
 from pose3d.data import JointAngles, Keypoints3D, Status
 from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import require_file
+from pose3d.io.files import require_file, require_suffix
 from pose3d.io.names import SINGLE_INDIVIDUAL
+from pose3d.io.number_text import exact_text, integer_text, scientific_text, word_text
 from pose3d.io.rows import placed_by_frame
-from pose3d.io.tables import (
-    individual_paths,
-    name_columns,
-    read_table,
-    require_numbers,
-    table_of,
-)
-from pose3d.io.uncertainty import STATUS_WORDS, read_side, write_with_side
+from pose3d.io.tables import individual_paths, name_columns, read_table, require_numbers
+from pose3d.io.uncertainty import STATUS_WORDS, Rows, SideHead, read_side, write_with_side
 from pose3d.log import logger
 
-__all__ = ["read_angles", "read_pose3d", "write_angles", "write_pose3d"]
+__all__ = [
+    "is_pose3d",
+    "point_columns",
+    "point_rows",
+    "pose3d_paths",
+    "read_angles",
+    "read_pose3d",
+    "write_angles",
+    "write_pose3d",
+]
 
 _SUFFIXES = ("x", "y", "z", "error", "ncams", "score")
 _FRAME_COLUMNS = [f"M_{i}{j}" for i in range(3) for j in range(3)] + [f"center_{i}" for i in range(3)]
 _UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 _UPPER_NAMES = tuple("xyz"[i] + "xyz"[j] for i, j in _UPPER)
+# Some thousand numbers are formatted at once: enough for speed, and next to nothing in memory.
+_CELLS_AT_ONCE = 60_000
+_HEADER_BYTES = 1 << 22
+
+
+def is_pose3d(path: str | Path) -> bool:
+    """Tell whether a file is a pose-3d csv, by its columns; False where there is no such file.
+
+    Parameters
+    ----------
+    path : path
+    """
+    path = Path(path)
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as stream:
+            columns = stream.readline(_HEADER_BYTES).strip().replace(b'"', b"").split(b",")
+    except OSError:
+        return False
+    return b"fnum" in columns and any(column.endswith(b"_error") for column in columns)
 
 
 def read_pose3d(path: str | Path) -> Keypoints3D:
@@ -75,12 +100,14 @@ def read_pose3d(path: str | Path) -> Keypoints3D:
     n_cameras = np.nan_to_num(values[..., 4]).clip(0, 10_000).astype(np.int64)
     status = np.where(n_cameras > 0, Status.OBSERVED, Status.FILLED).astype(np.uint8)
     covariance = None
-    side = read_side(path, data, (start, len(xyz)), name_columns(names, ("status",)), name_columns(names, _UPPER_NAMES))
+    derived, upper_columns = name_columns(names, ("gap",)), name_columns(names, _UPPER_NAMES)
+    span = (start, len(xyz))
+    side = read_side(path, data, span, name_columns(names, ("status",)), (derived, upper_columns))
     if side is not None:
         words = side.table[name_columns(names, ("status",))].to_numpy()
         status = np.stack([words == word for word in STATUS_WORDS]).argmax(0).astype(np.uint8)[:, None]
         if f"{names[0]}_{_UPPER_NAMES[0]}" in side.table:
-            upper = side.table[name_columns(names, _UPPER_NAMES)].to_numpy(np.float64).reshape(*status.shape, 6)
+            upper = side.table[upper_columns].to_numpy(np.float64).reshape(*status.shape, 6)
             covariance = np.empty((*status.shape, 3, 3))
             for column, (a, b) in enumerate(_UPPER):
                 covariance[..., a, b] = covariance[..., b, a] = upper[..., column]
@@ -120,27 +147,67 @@ def write_pose3d(points: Keypoints3D, path: str | Path) -> tuple[Path, ...]:
     DataError
         If a keypoint has no name, an individual's name cannot be part of a file name, or `path` is not named as a csv.
     """
-    if "" in points.keypoints or not points.keypoints:
-        raise DataError(f"{path}: a pose-3d csv needs keypoints with names; name them")
-    paths = individual_paths(path, points.individuals)
+    paths = pose3d_paths(path, points.keypoints, points.individuals)
+    columns = point_columns(points.keypoints, covariance=points.covariance is not None)
     for i, (individual, file) in enumerate(zip(points.individuals, paths, strict=True)):
-        n_cameras = points.n_cameras[:, i]
-        values = np.empty((points.n_frames, len(points.keypoints), len(_SUFFIXES)))
-        values[..., :3] = points.xyz[:, i]
-        values[..., 3] = np.where(n_cameras >= 2, points.error[:, i], np.nan)
-        values[..., 4] = np.where(n_cameras >= 1, n_cameras, np.nan)
-        values[..., 5] = np.where(n_cameras >= 1, points.score[:, i], np.nan)
-        table = table_of(values, points.keypoints, _SUFFIXES)
-        frame = np.concatenate([np.eye(3).ravel(), np.zeros(3)])
-        constant = pd.DataFrame(np.tile(frame, (points.n_frames, 1)), columns=_FRAME_COLUMNS)
-        table = pd.concat([table, constant], axis=1)
-        words = np.array([status.name.lower() for status in Status])[points.status[:, i]]
-        side = [table_of(words, points.keypoints, ("status",))]
-        if points.covariance is not None:
-            upper = np.stack([points.covariance[:, i, :, a, b] for a, b in _UPPER], axis=-1)
-            side.append(table_of(upper, points.keypoints, _UPPER_NAMES))
-        write_with_side(file, table, side, individual, (points.fps, points.start))
+        rows = point_rows([(points, points.frames_from_data)], i)
+        write_with_side(file, *columns, rows, SideHead(individual, points.fps, points.start))
     return paths
+
+
+def pose3d_paths(path: str | Path, keypoints: Sequence[str], individuals: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the csv of each individual.
+
+    Raises
+    ------
+    DataError
+        If a keypoint has no name, an individual's name cannot be part of a file name, or `path` is not named as a csv.
+    """
+    if "" in keypoints or not keypoints:
+        raise DataError(f"{path}: a pose-3d csv needs keypoints with names; name them")
+    require_suffix(path, ".csv")
+    return individual_paths(path, individuals)
+
+
+def point_columns(keypoints: Sequence[str], *, covariance: bool) -> tuple[list[str], list[str]]:
+    """Return the columns of a pose-3d csv but for its last, and of its side file but for its first two."""
+    ends = (("status",), ("gap",), *([_UPPER_NAMES] if covariance else []))
+    side = [column for end in ends for column in name_columns(keypoints, end)]
+    return [*name_columns(keypoints, _SUFFIXES), *_FRAME_COLUMNS], side
+
+
+def point_rows(chunks: Iterable[tuple[Keypoints3D, FloatArray]], individual: int) -> Iterator[Rows]:
+    """Yield the rows of a pose-3d csv and of its side file, without the numbers and times of frames.
+
+    Parameters
+    ----------
+    chunks : iterable of (Keypoints3D, (n_frames, n_individuals, n_keypoints) array)
+        Points, one run of frames after the other, and how many frames they lie from data.
+    individual : int
+        Whose.
+    """
+    for points, gaps in chunks:
+        step = max(1, _CELLS_AT_ONCE // (12 * len(points.keypoints)))
+        for first in range(0, points.n_frames, step):
+            yield _rows_of(points, gaps, (slice(first, first + step), individual))
+
+
+def _rows_of(points: Keypoints3D, gaps: FloatArray, part: tuple[slice, int]) -> Rows:
+    n_cameras, status, gap = points.n_cameras[part], points.status[part], gaps[part]
+    n_rows = len(status)
+    values = np.empty((*status.shape, len(_SUFFIXES)))
+    values[..., :3] = points.xyz[part]
+    values[..., 3] = np.where(n_cameras >= 2, points.error[part], np.nan)
+    values[..., 4] = np.where(n_cameras >= 1, n_cameras, np.nan)
+    values[..., 5] = np.where(n_cameras >= 1, points.score[part], np.nan)
+    frame = word_text(("0.0", "1.0"), np.concatenate([np.eye(3, dtype=np.int64).ravel(), np.zeros(3, np.int64)]))
+    main = [exact_text(values.reshape(n_rows, -1)), np.broadcast_to(frame, (n_rows, *frame.shape))]
+    known = np.isfinite(gap)
+    side = [word_text(STATUS_WORDS, status), integer_text(np.where(known, gap, 0).astype(np.int64), missing=~known)]
+    if points.covariance is not None:
+        upper = np.stack([points.covariance[part][..., a, b] for a, b in _UPPER], axis=-1)
+        side.append(scientific_text(upper.reshape(n_rows, -1)))
+    return main, side
 
 
 def read_angles(path: str | Path) -> JointAngles:
@@ -168,7 +235,7 @@ def read_angles(path: str | Path) -> JointAngles:
         raise FormatError(f"{path}: is no angles csv of anipose (a column for each angle, then fnum); give one")
     require_numbers(table, path)
     deg, start = placed_by_frame(table[names].to_numpy(np.float64)[:, None], table["fnum"], path)
-    side = read_side(path, data, (start, len(deg)), [], name_columns(names, ("sd",)))
+    side = read_side(path, data, (start, len(deg)), [], [name_columns(names, ("sd",))])
     has_sd = side is not None and f"{names[0]}_sd" in side.table
     return JointAngles(
         deg,
@@ -207,10 +274,17 @@ def write_angles(angles: JointAngles, path: str | Path) -> tuple[Path, ...]:
         )
     paths = individual_paths(path, angles.individuals)
     for i, (individual, file) in enumerate(zip(angles.individuals, paths, strict=True)):
-        table = pd.DataFrame(angles.deg[:, i], columns=list(angles.names))
-        side = [] if angles.sd_deg is None else [table_of(angles.sd_deg[:, i], angles.names, ("sd",))]
-        write_with_side(file, table, side, individual, (angles.fps, angles.start))
+        side_columns = [] if angles.sd_deg is None else name_columns(angles.names, ("sd",))
+        head = SideHead(individual, angles.fps, angles.start)
+        write_with_side(file, angles.names, side_columns, _angle_rows(angles, i), head)
     return paths
+
+
+def _angle_rows(angles: JointAngles, individual: int) -> Iterator[Rows]:
+    step = max(1, _CELLS_AT_ONCE // (2 * len(angles.names)))
+    for first in range(0, len(angles.deg), step):
+        part = (slice(first, first + step), individual)
+        yield [exact_text(angles.deg[part])], [] if angles.sd_deg is None else [exact_text(angles.sd_deg[part])]
 
 
 def _world_points(xyz: FloatArray, table: pd.DataFrame, path: Path) -> FloatArray:

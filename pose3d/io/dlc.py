@@ -4,11 +4,10 @@ Columns are (scorer, [individuals,] bodyparts, coords), rows are frames. Keypoin
 under the individual ``single``.
 """
 
-import csv
 import io
+import math
 import pickle
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias
 
@@ -19,15 +18,16 @@ from numpy.typing import NDArray
 from pose3d.data.keypoints import Keypoints2D
 from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
+from pose3d.io.camera_keypoints import CameraKeypoints
+from pose3d.io.dlc_csv import LEVELS, CsvTable, not_a_video
 from pose3d.io.files import atomic_path, require_file, write_text
-from pose3d.io.hdf5 import opened_h5, read_array, read_names
+from pose3d.io.hdf5 import opened_h5, read_array, read_names, require_dataset, rows_at_once
 from pose3d.io.names import SINGLE_INDIVIDUAL
-from pose3d.io.rows import known_scores, placed_by_frame, unique_names
+from pose3d.io.rows import find_frame_rows, unique_names
 
-__all__ = ["read_dlc", "write_dlc"]
+__all__ = ["open_dlc", "read_dlc", "write_dlc"]
 
 _KEY = "df_with_missing"
-_LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 _Column: TypeAlias = tuple[str, ...]
 
 
@@ -58,11 +58,41 @@ def read_dlc(path: str | Path, *, camera: str) -> Keypoints2D:
     -----
     ``pandas.read_hdf`` is not used: PyTables unpickles what it finds, so that a file from elsewhere could run code.
     """
+    return open_dlc(path).whole(camera)
+
+
+def open_dlc(
+    path: str | Path, *, rename: Callable[[Sequence[_Column]], Sequence[_Column]] | None = None
+) -> CameraKeypoints:
+    """Open what :func:`read_dlc` reads, to be read by parts.
+
+    Parameters
+    ----------
+    path : path
+    rename : callable, optional
+        Gives all columns other names before they are looked at.
+
+    Raises
+    ------
+    FormatError
+        If the file is no such table, cut short or damaged. What can only be seen in the values themselves is found when
+        they are read.
+    """
     path = require_file(path)
     with path.open("rb") as stream:
         is_h5 = stream.read(8) == b"\x89HDF\r\n\x1a\n"
-    columns, numbers, values = _read_h5(path) if is_h5 else _read_csv(path)
-    return _keypoints(columns, numbers, values, path, camera)
+    table = _H5Table(path) if is_h5 else CsvTable(path)
+    names, source, target = _layout(rename(table.columns) if rename else table.columns, path)
+    frames = find_frame_rows(table.numbers(), len(table.columns), path)
+    shape = (*map(len, names), 3)
+
+    def read_rows(first: int, last: int) -> Iterator[FloatArray]:
+        for rows in table.rows(first, last):
+            values = np.full((len(rows), math.prod(shape)), np.nan)
+            values[:, target] = rows[:, source]
+            yield values.reshape(len(rows), *shape)
+
+    return CameraKeypoints(path, names, frames, read_rows, rows_at_once=table.at_once)
 
 
 def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d") -> None:
@@ -98,7 +128,7 @@ def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d
         for part in keypoints.keypoints
         for coord in ("x", "y", "likelihood")
     ]
-    levels = ["scorer", "bodyparts", "coords"] if single else list(_LEVELS)
+    levels = ["scorer", "bodyparts", "coords"] if single else list(LEVELS)
     values = np.concatenate([keypoints.xy[:, 0], keypoints.score[:, 0, ..., None]], axis=-1)
     frame = pd.DataFrame(
         values.reshape(keypoints.n_frames, -1),
@@ -115,7 +145,10 @@ def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d
         store.put(_KEY, frame, format=form, index=False, track_times=False)
 
 
-def _keypoints(columns: Sequence[_Column], numbers: Any, values: FloatArray, path: Path, camera: str) -> Keypoints2D:
+def _layout(
+    columns: Sequence[_Column], path: Path
+) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], list[int], list[int]]:
+    """Return individuals and keypoints, which columns hold them, and the place of each in (individual, keypoint, 3)."""
     scorers = list(dict.fromkeys(column[0] for column in columns))
     if len(scorers) > 1:
         raise FormatError(f"{path}: holds predictions of {len(scorers)} scorers ({', '.join(scorers)}); keep one")
@@ -127,76 +160,18 @@ def _keypoints(columns: Sequence[_Column], numbers: Any, values: FloatArray, pat
     owners = [column[1] if len(column) == 4 else SINGLE_INDIVIDUAL for column in columns]
     individuals = unique_names(list(dict.fromkeys(owners)), "individual", path)
     parts = unique_names(list(dict.fromkeys(column[-2] for column in columns)), "keypoint", path)
-    rows, start = placed_by_frame(values, numbers, path)
-
     axes = {name: i for i, name in enumerate(("x", "y", "likelihood"))}
-    table = np.full((len(rows), len(individuals), len(parts), 3), np.nan)
-    filled: set[tuple[str, str, str]] = set()
+    places = [{name: i for i, name in enumerate(names)} for names in (individuals, parts)]
+    found: dict[int, int] = {}  # which column comes to which place
     for i, (column, owner) in enumerate(zip(columns, owners, strict=True)):
         part, coord = column[-2:]
         if coord not in axes:  # such as an ensemble's variances
             continue
-        if (owner, part, coord) in filled:
+        place = (places[0][owner] * len(parts) + places[1][part]) * len(axes) + axes[coord]
+        if place in found:
             raise FormatError(f'{path}: column "{part}" {coord} is there twice')
-        filled.add((owner, part, coord))
-        table[:, individuals.index(owner), parts.index(part), axes[coord]] = rows[:, i]
-    xy = table[..., :2]
-    return Keypoints2D(
-        xy[:, None], known_scores(xy, table[..., 2])[:, None], (camera,), individuals, parts, start=start
-    )
-
-
-def _read_csv(path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FormatError(f"{path}: is neither HDF5 nor UTF-8 text; DeepLabCut's .h5 or .csv is needed") from error
-    lines = io.StringIO(text)
-    header: dict[str, list[str]] = {}
-    try:
-        for row in csv.reader(lines):
-            if not row or row[0] not in _LEVELS or row[0] in header:
-                break
-            header[row[0]] = row[1:]
-    except csv.Error as error:
-        raise FormatError(f"{path}: is no csv ({error})") from error
-    names = [level for level in _LEVELS if level in header]
-    if names not in (["scorer", "bodyparts", "coords"], list(_LEVELS)):
-        raise FormatError(
-            f"{path}: is no DeepLabCut csv; its first lines must begin with scorer, [individuals,] bodyparts, coords"
-        )
-    columns = list(zip(*(header[level] for level in names), strict=False))
-    if any(len(header[level]) != len(columns) for level in names):
-        raise FormatError(f"{path}: the header's lines differ in length; the file is damaged")
-    return (columns, *_read_csv_body(text, len(names), len(columns), path))
-
-
-def _read_csv_body(text: str, n_header: int, n_columns: int, path: Path) -> tuple[NDArray[Any], FloatArray]:
-    lines = [line for line in text.splitlines()[n_header:] if line.strip(", \t")]
-    if lines and re.fullmatch(r"[^0-9,][^,]*,+", lines[0]):  # pandas' line for the name of the index
-        del lines[0]
-    if not lines:
-        raise FormatError(f"{path}: holds a header but no frames")
-    rows = [line.split(",") for line in lines]
-    uneven = next((i for i, row in enumerate(rows) if len(row) != n_columns + 1), None)
-    if uneven is not None:
-        raise FormatError(
-            f"{path}: row {uneven + 1} has {len(rows[uneven])} places, not {n_columns + 1}; it is cut short or damaged"
-        )
-    try:
-        numbers = np.array([float(row[0]) for row in rows])
-    except ValueError as error:
-        raise FormatError(_not_a_video(path)) from error
-    try:
-        # Python's own reading of numbers gives back to the last bit what was written; pandas' does not.
-        values = np.array([[float(cell) if cell else np.nan for cell in row[1:]] for row in rows])
-    except ValueError as error:
-        raise FormatError(f"{path}: a place that must hold a number holds something else ({error})") from error
-    return numbers, values
-
-
-def _not_a_video(path: Path) -> str:
-    return f"{path}: rows are named by text, not numbered by frame; predictions of a video are needed, not of images"
+        found[place] = i
+    return (individuals, parts), list(found.values()), list(found)
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -209,62 +184,115 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"persistent {pid!r} is refused")
 
 
-def _read_h5(path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
-    with opened_h5(path) as file:
-        groups = {name: item for name, item in file.items() if item is not None and "pandas_type" in item.attrs}
-        if not groups:
-            inside = ", ".join(sorted(file)[:5]) or "nothing"
-            raise FormatError(f"{path}: holds no DeepLabCut table (it holds {inside})")
-        for key in (_KEY, "tracks"):
-            if key in groups:
-                group = groups[key]
-                break
-        else:
-            if len(groups) > 1:
-                raise FormatError(f"{path}: holds several tables ({', '.join(groups)}); {_KEY} is needed")
-            group = next(iter(groups.values()))
-        columns, numbers, values = _read_table(group, path) if "table" in group else _read_fixed(group, path)
-    names = {len(column) for column in columns}
-    if not columns or names not in ({3}, {4}):
-        raise FormatError(f"{path}: columns are not (scorer, [individuals,] bodyparts, coords)")
-    return columns, numbers, values
+class _H5Table:
+    """A table that pandas wrote with ``to_hdf``, in either of its formats.
+
+    Attributes
+    ----------
+    columns : list of tuple of str
+    at_once : int
+        Rows that are read well together.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with opened_h5(path) as file:
+            group = _find_group(file, path)
+            self._key = str(group.name)
+            self._fixed = "table" not in group
+            self.columns, self.at_once = (_inspect_fixed if self._fixed else _inspect_table)(group, path)
+        names = {len(column) for column in self.columns}
+        if not self.columns or names not in ({3}, {4}):
+            raise FormatError(f"{path}: columns are not (scorer, [individuals,] bodyparts, coords)")
+
+    def numbers(self) -> Iterator[NDArray[Any]]:
+        """Yield the frame number of each row, a block of rows at a time."""
+        with opened_h5(self._path) as file:
+            group = file[self._key]
+            if self._fixed:
+                yield read_array(group["axis1"], self._path)
+                return
+            table = group["table"]
+            for first in range(0, len(table), self.at_once):
+                yield table[first : first + self.at_once]["index"]
+
+    def rows(self, first: int, last: int) -> Iterator[FloatArray]:
+        """Yield the values of some rows, a block at a time."""
+        with opened_h5(self._path) as file:
+            group = file[self._key]
+            for begin in range(first, last, self.at_once):
+                part = slice(begin, min(begin + self.at_once, last))
+                if self._fixed:
+                    blocks = [_frame_slice(dataset, part) for dataset in _fixed_blocks(group)]
+                else:
+                    table = group["table"][part]
+                    blocks = [table[name].reshape(len(table), -1) for name in _value_fields(table.dtype)]
+                yield np.concatenate([block.astype(np.float64) for block in blocks], axis=1)
 
 
-def _read_table(group: Any, path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
-    table = group["table"]
-    rows = read_array(table, path)
-    fields = rows.dtype.names or ()
-    blocks = [name for name in fields if name.startswith("values_block_")]
-    if "index" not in fields or not blocks:
-        raise FormatError(_not_a_video(path) if blocks else f"{path}: holds no DeepLabCut table")
+def _find_group(file: Any, path: Path) -> Any:
+    groups = {name: item for name, item in file.items() if item is not None and "pandas_type" in item.attrs}
+    if not groups:
+        inside = ", ".join(sorted(file)[:5]) or "nothing"
+        raise FormatError(f"{path}: holds no DeepLabCut table (it holds {inside})")
+    for key in (_KEY, "tracks"):
+        if key in groups:
+            return groups[key]
+    if len(groups) > 1:
+        raise FormatError(f"{path}: holds several tables ({', '.join(groups)}); {_KEY} is needed")
+    return next(iter(groups.values()))
+
+
+def _inspect_table(group: Any, path: Path) -> tuple[list[_Column], int]:
+    table = require_dataset(group["table"], path)
+    blocks = _value_fields(table.dtype)
+    if "index" not in (table.dtype.names or ()) or not blocks:
+        raise FormatError(not_a_video(path) if blocks else f"{path}: holds no DeepLabCut table")
     columns: list[_Column] = []
-    values = []
     for block in blocks:
         names = _unpickled(table.attrs.get(f"{block}_kind"), path)
-        part = rows[block].reshape(len(rows), -1)
-        if len(names) != part.shape[1]:
-            raise FormatError(f"{path}: {len(names)} names for {part.shape[1]} columns; the file is damaged")
+        width = math.prod(table.dtype[block].shape)
+        if len(names) != width:
+            raise FormatError(f"{path}: {len(names)} names for {width} columns; the file is damaged")
         columns += names
-        values.append(_numbers(part, path))
-    return columns, _frame_numbers(rows["index"], path), np.concatenate(values, axis=1)
+        _require_kind(table.dtype[block].base, path)
+    _require_numbered(table, table.dtype["index"], path)
+    return columns, rows_at_once(table, 0, path)
 
 
-def _read_fixed(group: Any, path: Path) -> tuple[list[_Column], NDArray[Any], FloatArray]:
+def _value_fields(dtype: np.dtype[Any]) -> list[str]:
+    return [name for name in dtype.names or () if name.startswith("values_block_")]
+
+
+def _inspect_fixed(group: Any, path: Path) -> tuple[list[_Column], int]:
     columns: list[_Column] = []
-    values = []
-    for block in range(int(group.attrs.get("nblocks", 0))):
-        part = _oriented(group[f"block{block}_values"], path)
+    datasets = _fixed_blocks(group)
+    for block, dataset in enumerate(datasets):
+        require_dataset(dataset, path)
         names = _fixed_columns(group, f"block{block}_items", path)
-        if part.ndim != 2 or len(names) != part.shape[0]:
+        if dataset.ndim != 2 or len(names) != dataset.shape[1 - _frame_axis(dataset)]:
             raise FormatError(f"{path}: the names and the values of columns differ in number; the file is damaged")
         columns += names
-        values.append(_numbers(part.T, path))
+        _require_kind(dataset.dtype, path)
     if "axis1" not in group:
-        raise FormatError(_not_a_video(path))
-    numbers = _frame_numbers(_oriented(group["axis1"], path), path)
-    if not values or any(len(part) != len(numbers) for part in values):
+        raise FormatError(not_a_video(path))
+    _require_numbered(group["axis1"], group["axis1"].dtype, path)
+    n_rows = len(group["axis1"])
+    if not datasets or any(dataset.shape[_frame_axis(dataset)] != n_rows for dataset in datasets):
         raise FormatError(f"{path}: frames and values differ in number; the file is damaged")
-    return columns, numbers, np.concatenate(values, axis=1)
+    return columns, max(rows_at_once(dataset, _frame_axis(dataset), path) for dataset in datasets)
+
+
+def _fixed_blocks(group: Any) -> list[Any]:
+    return [group[f"block{block}_values"] for block in range(int(group.attrs.get("nblocks", 0)))]
+
+
+def _frame_axis(dataset: Any) -> int:
+    return 0 if dataset.attrs.get("transposed", 0) else 1
+
+
+def _frame_slice(dataset: Any, part: slice) -> NDArray[Any]:
+    return np.asarray(dataset[part] if _frame_axis(dataset) == 0 else dataset[:, part].T)
 
 
 def _fixed_columns(group: Any, prefix: str, path: Path) -> list[_Column]:
@@ -280,21 +308,14 @@ def _fixed_columns(group: Any, prefix: str, path: Path) -> list[_Column]:
     return list(zip(*levels, strict=False))
 
 
-def _oriented(dataset: Any, path: Path) -> NDArray[Any]:
-    array = read_array(dataset, path)
-    return array.T if dataset.attrs.get("transposed", 0) else array
-
-
-def _numbers(values: NDArray[Any], path: Path) -> FloatArray:
-    if values.dtype.kind not in "fiub":
+def _require_kind(dtype: np.dtype[Any], path: Path) -> None:
+    if dtype.kind not in "fiub":
         raise FormatError(f"{path}: a place that must hold a number holds something else")
-    return values.astype(np.float64)
 
 
-def _frame_numbers(index: NDArray[Any], path: Path) -> NDArray[Any]:
-    if index.ndim != 1 or index.dtype.kind not in "fiu":
-        raise FormatError(_not_a_video(path))
-    return index
+def _require_numbered(rows: Any, dtype: np.dtype[Any], path: Path) -> None:
+    if rows.ndim != 1 or dtype.kind not in "fiu" or dtype.shape:
+        raise FormatError(not_a_video(path))
 
 
 def _unpickled(attribute: Any, path: Path) -> list[_Column]:

@@ -1,25 +1,33 @@
 """OpenPose's folders of json: one file a frame and camera, keypoints without names."""
 
 import json
+import os
 import re
 import secrets
 import shutil
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from pose3d.data.keypoints import Keypoints2D
 from pose3d.data.skeleton import Skeleton
 from pose3d.errors import FormatError, Pose3DError
-from pose3d.geometry.arrays import FloatArray
+from pose3d.geometry.arrays import FloatArray, IntArray
+from pose3d.io.camera_keypoints import CameraKeypoints
 from pose3d.io.files import require_folder
-from pose3d.io.rows import known_scores, placed_by_frame
+from pose3d.io.rows import find_frame_rows
 
-__all__ = ["is_openpose", "read_openpose", "skeletons_of", "write_openpose"]
+__all__ = ["is_openpose", "open_openpose", "read_openpose", "skeletons_of", "write_openpose"]
 
 # A frame of a crowd is some 100 kB.
 _MOST_BYTES = 50_000_000
+# Short recordings are kept from the first look at them, long ones are read again.
+_MOST_KEPT_BYTES = 2**23
+_FILES_AT_ONCE = 256
+_NUMBERS_AT_ONCE = 100_000
 _LAST_INTEGER = re.compile(r"([0-9]+)[^0-9]*$")
 
 
@@ -61,29 +69,39 @@ def read_openpose(folder: str | Path, *, camera: str, skeleton: Skeleton | None)
     FormatError
         If there are no json files, one is damaged, or keypoints and skeleton differ in number.
     """
+    return open_openpose(folder, skeleton=skeleton).whole(camera)
+
+
+def open_openpose(folder: str | Path, *, skeleton: Skeleton | None) -> CameraKeypoints:
+    """Open what :func:`read_openpose` reads, to be read by parts.
+
+    Every file is looked into, since only then it is known how many people there are.
+
+    Raises
+    ------
+    FormatError
+        If there are no json files, one is damaged, or keypoints and skeleton differ in number.
+    """
     folder = require_folder(folder, "folder of OpenPose json")
-    files = sorted(item for item in folder.iterdir() if _is_frame(item))
-    if not files:
-        raise FormatError(f"{folder}: holds no json files")
-    frames = [_people(file) for file in files]
-    lengths = {len(person) for people in frames for person in people} - {0}
-    width = 3 * len(skeleton.keypoints) if skeleton else -1
-    for length in sorted(lengths - {width}):
-        file = next(f for f, people in zip(files, frames, strict=True) if any(len(p) == length for p in people))
-        _refuse_length(file, length, skeleton)
+    files = _Files(folder)
+    n_people, kept = _look_into(files, skeleton)
     if skeleton is None:
         raise FormatError(f"{folder}: no frame holds a person")
+    keypoints = skeleton.keypoints
 
-    n_people = max([1, *map(len, frames)])
-    empty = [0.0] * width
-    full = [[person or empty for person in people] + [empty] * (n_people - len(people)) for people in frames]
-    points: FloatArray = np.array(full, dtype=np.float64).reshape(len(files), n_people, -1, 3)
-    points[(points == 0).all(-1)] = np.nan
-    table, start = placed_by_frame(points, [_frame_number(file) for file in files], folder)
-    xy = table[..., :2]
-    people_names = tuple(f"person_{i}" for i in range(n_people))
-    score = known_scores(xy, table[..., 2])
-    return Keypoints2D(xy[:, None], score[:, None], (camera,), people_names, skeleton.keypoints, start=start)
+    def read_rows(first: int, last: int) -> Iterator[FloatArray]:
+        for begin in range(first, last, _FILES_AT_ONCE):
+            rows = range(begin, min(begin + _FILES_AT_ONCE, last))
+            points = np.full((len(rows), n_people, len(keypoints), 3), np.nan)
+            for place, row in zip(points, rows, strict=True):
+                people = kept[row] if kept is not None else _flat(_checked(files.path(row), skeleton))
+                place[: len(people)] = people.reshape(len(people), *place.shape[1:])
+            points[(points == 0).all(-1)] = np.nan
+            yield points
+
+    names = (tuple(f"person_{i}" for i in range(n_people)), keypoints)
+    frames = find_frame_rows(files.numbers(), n_people * len(keypoints) * 3, folder)
+    return CameraKeypoints(folder, names, frames, read_rows, rows_at_once=_FILES_AT_ONCE)
 
 
 def write_openpose(keypoints: Keypoints2D, folder: str | Path) -> None:
@@ -145,13 +163,78 @@ def _is_frame(path: Path) -> bool:
     return path.suffix.lower() == ".json" and not path.name.startswith(".")
 
 
-def _frame_number(file: Path) -> int:
+class _Files:
+    """The json files of a folder by frame number; millions of names take the room of their numbers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        found, form_of_file = array("q"), array("q")
+        forms: dict[tuple[str, int, str], int] = {}  # what stands before the number, its digits, what stands behind
+        with os.scandir(folder) as entries:  # one at a time, where Path.iterdir lists all names first
+            for item in (Path(entry.path) for entry in entries):
+                if _is_frame(item):
+                    before, digits, behind = _parse_name(item)
+                    found.append(int(digits))
+                    form_of_file.append(forms.setdefault((before, len(digits), behind), len(forms)))
+        if not found:
+            raise FormatError(f"{folder}: holds no json files")
+        numbers = np.array(found, np.int64)
+        order = np.argsort(numbers, kind="stable")
+        self._forms = tuple(forms)
+        self._form_of_file = np.array(form_of_file, np.int32)[order] if len(forms) > 1 else None
+        self._numbers = numbers[order]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbers(self) -> Iterator[IntArray]:
+        """Yield the frame number of each file, a block at a time."""
+        for first in range(0, len(self), _NUMBERS_AT_ONCE):
+            yield self._numbers[first : first + _NUMBERS_AT_ONCE]
+
+    def path(self, i: int) -> Path:
+        """Return the path of file i."""
+        before, n_digits, behind = self._forms[0 if self._form_of_file is None else int(self._form_of_file[i])]
+        return self._folder / f"{before}{int(self._numbers[i]):0{n_digits}d}{behind}"
+
+
+def _parse_name(file: Path) -> tuple[str, str, str]:
+    """Return the frame number in a file's name, and what stands before and behind it."""
     found = _LAST_INTEGER.search(file.stem)
     if found is None:
         raise FormatError(f"{file}: the name holds no frame number")
     if len(found[1]) > 18:
         raise FormatError(f"{file}: the frame number in the name is too large")
-    return int(found[1])
+    return file.stem[: found.start(1)], found[1], file.stem[found.end(1) :] + file.suffix
+
+
+def _look_into(files: _Files, skeleton: Skeleton | None) -> tuple[int, list[FloatArray] | None]:
+    """Check every file; return the largest number of people, and what the files hold unless that is much."""
+    n_people, n_bytes = 1, 0
+    kept: list[FloatArray] | None = []
+    for i in range(len(files)):
+        people = _checked(files.path(i), skeleton)
+        n_people = max(n_people, len(people))
+        if kept is not None:
+            kept.append(_flat(people))
+            n_bytes += kept[-1].nbytes
+            if n_bytes > _MOST_KEPT_BYTES:
+                kept = None
+    return n_people, kept
+
+
+def _checked(file: Path, skeleton: Skeleton | None) -> list[list[float]]:
+    """Read one frame; each person has as many values as the skeleton, 0 for someone without keypoints."""
+    people = _people(file)
+    width = 3 * len(skeleton.keypoints) if skeleton else -1
+    for person in people:
+        if len(person) not in (0, width):
+            _refuse_length(file, len(person), skeleton)
+    return [person or [0.0] * width for person in people]
+
+
+def _flat(people: list[list[float]]) -> FloatArray:
+    return np.array(people, dtype=np.float64).reshape(len(people), -1 if people else 0)
 
 
 def _people(file: Path) -> list[list[float]]:
@@ -177,7 +260,7 @@ def _people(file: Path) -> list[list[float]]:
     return people
 
 
-def _refuse_length(file: Path, length: int, skeleton: Skeleton | None) -> None:
+def _refuse_length(file: Path, length: int, skeleton: Skeleton | None) -> NoReturn:
     n = length // 3
     if length % 3:
         raise FormatError(f"{file}: a person has {length} values, no multiple of 3; the file is damaged")

@@ -14,6 +14,7 @@ from pose3d.io.calibration_toml import read_tables, rig_from_tables, write_calib
 from pose3d.io.caliscope import caliscope_rig_from_tables, is_caliscope, write_camera_array
 from pose3d.io.files import require_file
 from pose3d.io.pose2sim import is_pose2sim, pose2sim_rig_from_tables, write_pose2sim_calibration
+from pose3d.io.rig_covariance import add_rig_covariance, rig_covariance_path, write_rig_covariance
 from pose3d.log import logger
 
 __all__ = ["RigFormat", "load_rig", "save_rig"]
@@ -28,7 +29,8 @@ def load_rig(path: str | Path) -> Rig:
 
     Formats: calibration.toml of anipose (and all who write it likewise, such as freemocap), Pose2Sim's calibration
     toml, caliscope's camera_array.toml, and Calib_Results.mat of the Camera Calibration Toolbox for Matlab (one camera
-    in the origin, named by what follows ``Calib_Results_`` in the file's name). Metres become mm.
+    in the origin, named by what follows ``Calib_Results_`` in the file's name). Metres become mm. How well the cameras
+    are known is read from the file beside a calibration.toml, if pose3d wrote one (:mod:`pose3d.io.rig_covariance`).
 
     Parameters
     ----------
@@ -76,11 +78,14 @@ def load_rig(path: str | Path) -> Rig:
             path,
             span,
         )
-    return rig
+    return add_rig_covariance(rig, path)
 
 
 def save_rig(rig: Rig, path: str | Path, *, format: RigFormat | None = None) -> None:
     """Write the cameras of a rig.
+
+    Where the rig tells how well it is known, anipose's format gets ``<stem>.uncertainty.npz`` beside it; the others
+    have none. Such a file of the calibration that stood there before is removed.
 
     Parameters
     ----------
@@ -104,9 +109,20 @@ def save_rig(rig: Rig, path: str | Path, *, format: RigFormat | None = None) -> 
         if len(rig) != 1:
             raise DataError(f"{path}: a .mat file holds one camera, the rig has {len(rig)}; write a .toml")
         write_intrinsics(rig.cameras[0], path)
+        return
+    {
+        "anipose": write_calibration,
+        "pose2sim": write_pose2sim_calibration,
+        "caliscope": write_camera_array,
+    }[format](rig, path)
+    if format == "anipose" and rig.covariance is not None:
+        write_rig_covariance(rig, path)
     else:
-        {
-            "anipose": write_calibration,
-            "pose2sim": write_pose2sim_calibration,
-            "caliscope": write_camera_array,
-        }[format](rig, path)
+        _remove(rig_covariance_path(path))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        logger.warning("%s: cannot be removed (%s); it belongs to a calibration that is no more", path, error.strerror)

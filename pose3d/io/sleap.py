@@ -1,6 +1,7 @@
 """SLEAP's analysis h5: 2D keypoints of the tracks in one video."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from numpy.typing import NDArray
 from pose3d.data.keypoints import Keypoints2D
 from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
+from pose3d.io.camera_keypoints import CameraKeypoints
 from pose3d.io.files import atomic_path
-from pose3d.io.hdf5 import opened_h5, read_array, read_names
-from pose3d.io.rows import known_scores, unique_names
+from pose3d.io.hdf5 import opened_h5, read_names, require_dataset, rows_at_once
+from pose3d.io.rows import FrameRows, unique_names
 
-__all__ = ["is_sleap", "read_sleap", "write_sleap"]
+__all__ = ["is_sleap", "open_sleap", "read_sleap", "write_sleap"]
 
 # How SLEAP itself orders axes, so that MATLAB sees them the other way round.
 _AXES = {
@@ -53,6 +55,17 @@ def read_sleap(path: str | Path, *, camera: str) -> Keypoints2D:
     FormatError
         If the file is no SLEAP analysis, cut short or damaged.
     """
+    return open_sleap(path).whole(camera)
+
+
+def open_sleap(path: str | Path) -> CameraKeypoints:
+    """Open what :func:`read_sleap` reads, to be read by parts.
+
+    Raises
+    ------
+    FormatError
+        If the file is no SLEAP analysis, cut short or damaged.
+    """
     path = Path(path)
     with opened_h5(path) as file:
         if not is_sleap(file):
@@ -61,14 +74,16 @@ def read_sleap(path: str | Path, *, camera: str) -> Keypoints2D:
         nodes = unique_names(read_names(file["node_names"], path), "keypoint", path)
         tracks = read_names(file["track_names"], path) if "track_names" in file else ()
         axes = _axes(file["tracks"], "tracks", path, standard=_looks_standard(file["tracks"], nodes, tracks))
-        xy = _ordered(file["tracks"], axes, _STANDARD_AXES["tracks"], path)
-        n_frames, n_tracks = xy.shape[:2]
-        score = np.full(xy.shape[:-1], np.nan)
+        xy = _Ordered(file["tracks"], axes, _STANDARD_AXES["tracks"], path)
+        score = None
         if "point_scores" in file:
             axes = _axes(file["point_scores"], "point_scores", path, standard=axes == _STANDARD_AXES["tracks"])
-            score = _ordered(file["point_scores"], axes, _STANDARD_AXES["point_scores"], path)
-    if xy.shape[2:] != (len(nodes), 2) or score.shape != xy.shape[:-1]:
-        raise FormatError(f"{path}: tracks {xy.shape}, scores {score.shape} and {len(nodes)} nodes do not fit")
+            score = _Ordered(file["point_scores"], axes, _STANDARD_AXES["point_scores"], path)
+        score_shape = score.shape if score else xy.shape[:-1]
+        at_once = rows_at_once(file["tracks"], xy.frame_axis, path)
+    if xy.shape[2:] != (len(nodes), 2) or score_shape != xy.shape[:-1]:
+        raise FormatError(f"{path}: tracks {xy.shape}, scores {score_shape} and {len(nodes)} nodes do not fit")
+    n_frames, n_tracks = xy.shape[:2]
     if n_frames == 0 or n_tracks == 0:
         raise FormatError(f"{path}: holds no tracks")
     if len(tracks) != n_tracks:
@@ -76,7 +91,19 @@ def read_sleap(path: str | Path, *, camera: str) -> Keypoints2D:
             raise FormatError(f"{path}: {len(tracks)} track names for {n_tracks} tracks")
         tracks = tuple(f"track_{i}" for i in range(n_tracks))
     individuals = unique_names(tracks, "track", path)
-    return Keypoints2D(xy[:, None], known_scores(xy, score)[:, None], (camera,), individuals, nodes)
+
+    def read_rows(first: int, last: int) -> Iterator[FloatArray]:
+        with opened_h5(path) as file:
+            for begin in range(first, last, at_once):
+                part = slice(begin, min(begin + at_once, last))
+                values = np.full((part.stop - begin, n_tracks, len(nodes), 3), np.nan)
+                values[..., :2] = xy.read(file, part)
+                if score is not None:
+                    values[..., 2] = score.read(file, part)
+                yield values
+
+    frames = FrameRows(0, n_frames, n_frames)
+    return CameraKeypoints(path, (individuals, nodes), frames, read_rows, rows_at_once=at_once)
 
 
 def write_sleap(keypoints: Keypoints2D, path: str | Path) -> None:
@@ -149,10 +176,31 @@ def _axes(dataset: Any, name: str, path: Path, *, standard: bool) -> tuple[str, 
     return axes
 
 
-def _ordered(dataset: Any, axes: tuple[str, ...], wanted: tuple[str, ...], path: Path) -> FloatArray:
-    array = read_array(dataset, path)
-    if array.dtype.kind not in "fiu":
-        raise FormatError(f"{path}: {dataset.name} holds {array.dtype} where real numbers are needed")
-    if array.ndim != len(axes):
-        raise FormatError(f"{path}: {dataset.name} has {array.ndim} axes; {len(axes)} ({', '.join(axes)}) are needed")
-    return array.transpose([axes.index(axis) for axis in wanted]).astype(np.float64)
+class _Ordered:
+    """A dataset whose axes are put in the order that is wanted as it is read.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        In that order.
+    frame_axis : int
+        Where the frames stand in the file.
+    """
+
+    def __init__(self, dataset: Any, axes: tuple[str, ...], wanted: tuple[str, ...], path: Path) -> None:
+        require_dataset(dataset, path)
+        if dataset.dtype.kind not in "fiu":
+            raise FormatError(f"{path}: {dataset.name} holds {dataset.dtype} where real numbers are needed")
+        if dataset.ndim != len(axes):
+            raise FormatError(
+                f"{path}: {dataset.name} has {dataset.ndim} axes; {len(axes)} ({', '.join(axes)}) are needed"
+            )
+        self._name = str(dataset.name)
+        self._order = [axes.index(axis) for axis in wanted]
+        self.shape = tuple(int(dataset.shape[axis]) for axis in self._order)
+        self.frame_axis = axes.index("frame")
+
+    def read(self, file: Any, frames: slice) -> NDArray[Any]:
+        part = [slice(None)] * len(self._order)
+        part[self.frame_axis] = frames
+        return np.asarray(file[self._name][tuple(part)]).transpose(self._order)

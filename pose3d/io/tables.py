@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from numpy.typing import NDArray
 
 from pose3d.errors import DataError, FormatError
 from pose3d.io.names import fits_file_name
@@ -17,7 +16,6 @@ __all__ = [
     "read_csv_exactly",
     "read_table",
     "require_numbers",
-    "table_of",
 ]
 
 # pandas 3.1 parses every float exactly and warns of the argument that asks for it; before, the last digit may be lost
@@ -78,18 +76,6 @@ def require_numbers(table: pd.DataFrame, path: Path) -> None:
 def name_columns(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
     """Return ``<name>_<suffix>`` for each name and suffix, the suffixes of a name together."""
     return [f"{name}_{suffix}" for name in names for suffix in suffixes]
-
-
-def table_of(values: NDArray[Any], names: Sequence[str], suffixes: Sequence[str]) -> pd.DataFrame:
-    """Lay values out as a table with columns ``<name>_<suffix>``.
-
-    Parameters
-    ----------
-    values : (n_frames, n_names, n_suffixes) array
-    names, suffixes : sequence of str
-    """
-    columns = name_columns(names, suffixes)
-    return pd.DataFrame(values.reshape(len(values), len(columns)), columns=columns)
 
 
 def individual_paths(path: str | Path, individuals: tuple[str, ...]) -> tuple[Path, ...]:

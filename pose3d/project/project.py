@@ -14,6 +14,8 @@ from pose3d.project.names import match_cameras, split_name
 __all__ = ["Project", "Session", "Trial"]
 
 _SESSION_FOLDERS = ("videos-raw", "pose-2d", "calibration")
+_UNFINISHED = ".partial"
+"""How folders end in which parts of a result wait for the others."""
 
 
 def _absolute(path: str | Path) -> Path:
@@ -33,7 +35,12 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _holds(folder: Path, suffixes: Collection[str]) -> bool:
-    return folder.is_dir() and any(path.suffix.lower() in suffixes for path in _entries(folder))
+    """Tell whether a folder is one of such files; a folder of unfinished work never is."""
+    return (
+        folder.is_dir()
+        and not folder.name.endswith(_UNFINISHED)
+        and any(path.suffix.lower() in suffixes for path in _entries(folder))
+    )
 
 
 @dataclass(frozen=True)
@@ -181,9 +188,21 @@ class Session:
         return self.calibration_folder / "calibration.toml"
 
     @property
+    def calibration_uncertainty(self) -> Path:
+        """How well the cameras are known; there need not be one."""
+        from pose3d.io.rig_covariance import rig_covariance_path
+
+        return rig_covariance_path(self.calibration_toml)
+
+    @property
     def calibration_report(self) -> Path:
         """The page about the calibration."""
         return self.calibration_folder / "calibration-report.html"
+
+    @property
+    def sync_toml(self) -> Path:
+        """When each camera saw what, of all trials; there need not be one."""
+        return self.folder / "sync.toml"
 
     def lens_clips(self) -> dict[str, Path]:
         """Find the clips of the board for single cameras' lenses, in ``calibration/lenses``; as the clips beside it."""

@@ -21,6 +21,8 @@ class Lab:
     fail: set[str] = field(default_factory=set)
     interrupt: set[str] = field(default_factory=set)
     salt: str = ""
+    uncertainty: str = ""
+    samples: str = ""
 
     @property
     def session(self) -> Session:
@@ -63,7 +65,13 @@ class Lab:
     def actions(self) -> Actions:
         def calibrate(session, _):
             text = "+".join(path.read_text("utf-8") for path in session.calibration_videos().values())
-            return self._step("calibrate", session.calibration_toml, text)
+            known = session.calibration_uncertainty
+            report = self._step("calibrate", session.calibration_toml, text, *([known] if self.uncertainty else []))
+            if self.uncertainty:
+                known.write_text(self.uncertainty, encoding="utf-8")
+            else:
+                known.unlink(missing_ok=True)
+            return report
 
         def triangulate(trial, _):
             parts = [path.read_text("utf-8") for path in trial.pose_2d.values()]
@@ -72,6 +80,8 @@ class Lab:
             side = trial.pose_3d.with_name(f"{trial.name}.uncertainty.csv")
             main = trial.pose_3d
             more = [side]
+            if self.samples:
+                more.append(self.put(f"pose-3d/{trial.name}.samples.npz", self.samples))
             if self.individuals:
                 main, *more = [trial.pose_3d.with_name(f"{trial.name}_{who}.csv") for who in self.individuals]
             return self._step(f"triangulate {trial.name}", main, "|".join(parts), *more)

@@ -3,10 +3,13 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 from pose3d.batch import plan, require_current, run_session
 from pose3d.errors import ProjectError
+from pose3d.io.anipose_csv import read_angles, read_pose3d
+from pose3d.io.rigs import load_rig
 from pose3d.project import Project, cam_regex_for, write_config
 
 pytestmark = pytest.mark.slow
@@ -61,7 +64,8 @@ def change(session, old, new):
 
 def results(session):
     (trial,) = session.trials()
-    return [session.calibration_toml, trial.pose_3d, trial.angles, trial.trc]
+    side = trial.pose_3d.with_name("walk.uncertainty.csv")
+    return [session.calibration_toml, session.calibration_uncertainty, trial.pose_3d, side, trial.angles, trial.trc]
 
 
 def test_second_run_does_nothing(session):
@@ -94,3 +98,26 @@ def test_touched_files_cause_nothing(session):
         os.utime(path)
     assert {item.reason for item in plan(session)} == {"up to date"}
     assert done(session) == []
+
+
+def test_refinement_is_nearer_to_the_truth(session):
+    """In every figure: points, and the angles of hips, knees and ankles."""
+    from pose3d.demo import evaluate, load_truth
+
+    truth, rig = load_truth(session.project.folder), load_rig(session.calibration_toml)
+    assert rig.covariance is not None  # written by the calibration, and part of every point's
+    (trial,) = session.trials()
+
+    def judge():
+        return evaluate(truth, rig=rig, points=read_pose3d(trial.pose_3d), angles=read_angles(trial.angles))
+
+    refined = judge()
+    assert done(change(session, "# refine = true", "refine = false")) == ["triangulate", "angles", "export"]
+    alone = judge()
+    assert refined.points.median_mm < 0.8 * alone.points.median_mm
+    assert refined.points.p95_mm < 0.8 * alone.points.p95_mm
+    assert refined.points.n_missing <= alone.points.n_missing
+    better = [refined.angles[name].rms_deg / error.rms_deg for name, error in alone.angles.items()]
+    assert len(better) == 6
+    assert np.median(better) < 0.85
+    assert max(better) < 1

@@ -100,6 +100,10 @@ class Recording:
         return [f"{name}={path}" for name, path in self.views.items()]
 
     def triangulate(self, *options: object) -> list[object]:
+        """Each frame for itself: a dozen frames without noise come back to the last digit then."""
+        return [*self.refine(*options), "--no-refine"]
+
+    def refine(self, *options: object) -> list[object]:
         return ["triangulate", "--calibration", self.calibration, *self.sources, "-o", self.output, *options]
 
     @property

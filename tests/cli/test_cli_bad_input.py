@@ -12,7 +12,9 @@ import pytest
 
 from pose3d.data import Board
 from pose3d.io.anipose_csv import read_pose3d
+from pose3d.io.points_stream import PointsWriter, partial_folder
 from pose3d.io.rigs import load_rig, save_rig
+from pose3d.reconstruction import Reconstructor
 
 BOARD = Board("charuco", (7, 5), 120, 92, "4X4_50")
 BOARD_OPTIONS = ("--board", "charuco", "--squares", "7x5", "--square-mm", 120, "--marker-mm", 92)
@@ -134,7 +136,7 @@ def test_a_read_only_output_folder(refused, recording, monkeypatch: pytest.Monke
         touch = Path.touch
 
         def deny(path: Path, *arguments: object, **options: object) -> None:
-            if path.parent == folder:
+            if folder in path.parents:
                 raise PermissionError(13, "Permission denied", str(path))
             touch(path, *arguments, **options)
 
@@ -150,20 +152,25 @@ def test_an_output_below_a_file(refused, recording) -> None:
     assert "cannot be written" in refused(*recording.triangulate())
 
 
-def test_ctrl_c_while_a_file_is_written(pose3d, recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = sorted(recording.folder.rglob("*"))
-    write = Path.write_text
+def test_ctrl_c_before_the_end_goes_on_the_next_time(pose3d, recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    pose3d(*recording.refine())
+    whole = recording.output.read_bytes()
+    recording.output.unlink()
 
-    def interrupted(path: Path, text: str, *arguments: object, **options: object) -> int:
-        write(path, text[: len(text) // 2], *arguments, **options)
+    def interrupted(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_text", interrupted)
-    outcome = pose3d(*recording.triangulate())
+    with monkeypatch.context() as patched:
+        patched.setattr(PointsWriter, "finish", interrupted)
+        outcome = pose3d(*recording.refine())
     assert (outcome.code, outcome.out, outcome.err) == (130, "", "pose3d: interrupted\n")
-    assert [path for path in sorted(recording.folder.rglob("*")) if path.is_file()] == [
-        p for p in before if p.is_file()
-    ]
+    assert not recording.output.exists()
+    assert partial_folder(recording.output).is_dir()
+    with monkeypatch.context() as patched:
+        patched.setattr(Reconstructor, "run", interrupted)  # nothing is left to be computed
+        assert pose3d(*recording.refine()).code == 0
+    assert recording.output.read_bytes() == whole
+    assert not partial_folder(recording.output).exists()
 
 
 @pytest.fixture(scope="module")

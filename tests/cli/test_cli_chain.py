@@ -23,11 +23,20 @@ def test_triangulate_writes_the_figure(trial, figure, keypoints) -> None:
     np.testing.assert_allclose(points.xyz[:, 0], figure, atol=1e-3)
 
 
+def test_refinement_is_the_default_and_stays_near(pose3d, recording, figure) -> None:
+    outcome = pose3d(*recording.refine())
+    assert outcome.code == 0, outcome
+    assert "12 frames: 100.0 % of the points observed" in outcome.out
+    points = read_pose3d(recording.output)
+    assert points.covariance is not None
+    np.testing.assert_allclose(points.xyz[:, 0], figure, atol=0.2)
+
+
 def test_json_is_all_that_stdout_holds(pose3d, recording) -> None:
     summary = pose3d(*recording.triangulate("--json")).json
     assert summary["n_frames"] == 12
     assert summary["n_reconstructed"] == summary["n_points"] == 12 * 25
-    assert [camera["name"] for camera in summary["cameras"]] == ["cam_1", "cam_2", "cam_3", "cam_10"]
+    assert [camera["name"] for camera in summary["quality"]["cameras"]] == ["cam_1", "cam_2", "cam_3", "cam_10"]
     assert summary["outputs"] == [str(recording.output)]
 
 
@@ -40,7 +49,7 @@ def test_people_get_lines(pose3d, recording) -> None:
 
 def test_cameras_are_found_in_file_names(pose3d, recording, figure) -> None:
     plain = recording.views.values()
-    outcome = pose3d("triangulate", "-c", recording.calibration, *plain, "-o", recording.output)
+    outcome = pose3d("triangulate", "-c", recording.calibration, *plain, "-o", recording.output, "--no-refine")
     assert outcome.code == 0, outcome
     np.testing.assert_allclose(read_pose3d(recording.output).xyz[:, 0], figure, atol=1e-3)
 

@@ -36,7 +36,7 @@ def mouse(recordings, tmp_path_factory):
     calibrated = pose3d("calibrate", *clips, *board, "-o", calibration, "--json")
     assert calibrated.exit_code == 0, calibrated.output
     views = [f"{name}={folder / name / f'minimal_{name}_proofread.analysis.h5'}" for name in MOUSE]
-    made = pose3d("triangulate", "--calibration", calibration, *views, "-o", tmp_path / "trial.csv")
+    made = pose3d("triangulate", "--no-weights", "--calibration", calibration, *views, "-o", tmp_path / "trial.csv")
     assert made.exit_code == 0, made.output
     return calibration, json.loads(calibrated.stdout), tmp_path / "trial.csv"
 
@@ -49,6 +49,7 @@ def test_mouse_from_board_clips_to_points(mouse, recordings):
     with h5py.File(recordings / "mouse-4cam" / "points3d.h5") as file:
         published = file["tracks"][:, 0]
     xyz = read_pose3d(trial).xyz[:, 0]
+    # aniposelib, which made the published points, weighs all views alike; so does this trial.
     distance = np.linalg.norm(umeyama(xyz, published)(xyz) - published, axis=-1)
     assert np.isfinite(distance).sum() >= 1790
     assert np.nanmedian(distance) <= 2.2

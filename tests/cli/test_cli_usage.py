@@ -9,7 +9,8 @@ import pytest
 
 from pose3d.cli_arguments import camera_files, parse_offsets, parse_size
 
-COMMANDS = ("calibrate", "triangulate", "angles", "export", "demo", "init", "run", "doctor")
+COMMANDS = ("calibrate", "sync", "triangulate", "angles", "export", "filter", "quality", "reproject")
+COMMANDS += ("demo", "init", "run", "doctor")
 
 
 def test_help_names_every_command(pose3d) -> None:

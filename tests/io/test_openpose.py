@@ -101,7 +101,7 @@ def test_each_file_is_opened_and_its_name_parsed_once(tmp_path, monkeypatch):
 
     for i in range(50):
         put(tmp_path, f"{i}.json", PERSON)
-    seen = {"_people": [], "_frame_number": []}
+    seen = {"_people": [], "_parse_name": []}
     for name, files in seen.items():
         keep = getattr(openpose, name)
         monkeypatch.setattr(openpose, name, lambda file, keep=keep, files=files: files.append(file) or keep(file))

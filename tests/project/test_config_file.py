@@ -47,6 +47,11 @@ def test_examples_of_the_template_are_valid():
     text = re.sub(r"^# (?=\[?\w+\]?( = .*)?$)", "", render_config(), flags=re.MULTILINE)
     table = tomllib.loads(text)
     del table["board"]["corners"], table["board"]["separation_mm"], table["skeleton"]["preset"], table["angles"]
+    views = table["triangulation"]
+    anipose = ("scale_smooth", "scale_length", "scale_length_weak", "reproj_error_threshold")
+    for others in (("smooth_mm", "limb_sd_percent"), anipose):  # alternatives
+        table["triangulation"] = {key: value for key, value in views.items() if key not in others}
+        check_settings(table)
     config = check_settings(table)
     assert config.to_board().squares == (8, 11)
     assert config.to_skeleton().pairs == (("ear_l", "ear_r"),)
@@ -132,6 +137,21 @@ def test_wrong_values_write_nothing(tmp_path):
         ("[angles]\nleg = 3", "angles.leg = 3: must be a list"),
         ("[skeleton]\nkeypoints = ['hip', 'knee', 'foot']\n[angles]\nk = ['hip', 'kne', 'foot']",
          "angles.k: keypoint 'kne' is not in [skeleton]; did you mean 'knee'?"),
+        ("[triangulation]\nloss = 'l1'", "triangulation.loss = \"l1\": must be 'huber', 'soft_l1', 'cauchy' or"),
+        ("[triangulation]\nsolver = 'ceres'", "triangulation.solver = \"ceres\": must be 'banded' or 'scipy'"),
+        ("[triangulation]\nn_deriv_smooth = 6", "triangulation.n_deriv_smooth = 6: must be less than or equal to 5"),
+        ("[triangulation]\nmax_gap = -1", "triangulation.max_gap = -1: must be greater than or equal to 0"),
+        ("[triangulation]\nsmooth_mm = 0", "triangulation.smooth_mm = 0: must be greater than 0"),
+        ("[triangulation]\nsamples = 50.0", "triangulation.samples = 50.0: must be a whole number"),
+        ("[triangulation]\nconstraints = [['hip']]", "triangulation.constraints.0.1: is missing"),
+        ("[triangulation]\nconstraints = ['hip']", "triangulation.constraints.0 = \"hip\": must be a list"),
+        ("[triangulation]\nconstraints_weak = [['a', 'a']]", "'a' and 'a' are one keypoint; a limb needs two"),
+        ("[triangulation]\nsamples = 50\nrefine = false", "samples are drawn from the refinement; set refine"),
+        ("[triangulation]\nsamples = 50\nrobust = false", "samples are drawn from the refinement; set robust"),
+        ("[triangulation]\nscale_smooth = 4\nsmooth_mm = 1",
+         "triangulation: smooth_mm has no place beside anipose's weights (scale_smooth); leave one out"),
+        ("[skeleton]\nkeypoints = ['hip', 'knee']\n[triangulation]\nconstraints = [['hip', 'kne']]",
+         "triangulation.constraints: keypoint 'kne' is not in [skeleton]; did you mean 'knee'?"),
         ("[triangulation\n", "is no valid TOML: "),
         ("a = 1\na = 2", "is no valid TOML: "),
     ],
@@ -187,3 +207,18 @@ def test_an_empty_board_heading_is_no_board(tmp_path):
     path = tmp_path / "pose3d.toml"
     path.write_text("[board]\n", encoding="utf-8")
     assert load_config(path).board is None
+
+
+def test_weights_of_anipose():
+    assert Config().triangulation.anipose_weights() is None
+    table = {"triangulation": {"scale_length": 3, "constraints": [["a", "b"]], "constraints_weak": [["b", "c"]]}}
+    views = check_settings(table).triangulation
+    assert views.anipose_weights() == {
+        "scale_smooth": 2.0,
+        "scale_length": 3.0,
+        "scale_length_weak": 1.0,
+        "reproj_error_threshold": 5.0,
+    }
+    assert views.constraints == (("a", "b"),)
+    assert views.constraints_weak == (("b", "c"),)
+    assert check_settings({"triangulation": {"constraints": []}}).triangulation.constraints == ()

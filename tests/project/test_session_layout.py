@@ -46,6 +46,8 @@ def test_project_that_is_its_own_session(tmp_path):
     assert session.folder == tmp_path
     assert session.name == tmp_path.name
     assert session.calibration_toml == tmp_path / "calibration" / "calibration.toml"
+    assert session.calibration_uncertainty == tmp_path / "calibration" / "calibration.uncertainty.npz"
+    assert session.sync_toml == tmp_path / "sync.toml"
 
 
 def test_shared_calibration_is_no_session(tmp_path):
@@ -92,6 +94,8 @@ def test_trials_join_videos_and_keypoints(project):
         "pose-2d/walk 2_cam10.analysis.h5",
         "pose-2d/été_cam9_json/été_cam9_000000.json",
         "pose-2d/empty_cam9_json/readme.txt",
+        "pose-2d/half_cam9.partial/manifest.json",
+        "pose-2d/half_cam9.samples.partial/manifest.json",
     )
     trials = {trial.name: trial for trial in Session.load(project / "s1").trials()}
     assert list(trials) == ["walk 2", "walk 10", "été"]

@@ -47,8 +47,8 @@ def test_balance_robust_keeps_shanks_rigid(balance):
         assert sd < limit
         assert sd < shank_sd(trc, names, side)
     assert points.status.sum() >= np.isfinite(trc[..., 0]).sum()
-    # One point of the TRC may be missing: where its last two views disagree nothing is guessed.
-    assert np.isfinite(xyz[:, columns, 0]).sum() >= 2099
+    # Some points of the TRC may be missing: where one frame cannot tell which two views are right nothing is guessed.
+    assert np.isfinite(xyz[:, columns, 0]).sum() >= 2090
 
 
 @pytest.fixture(scope="module")

@@ -3,44 +3,76 @@
 Symmetric 3x3 systems are kept as six rows (``PIVOTS`` of `views`) and solved in closed form.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-from pose3d.geometry.arrays import FloatArray
-from pose3d.reconstruction.points.views import PIVOTS, Fit, Lenses, Reprojection, Views, apply_table, fit
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+from pose3d.reconstruction.points.views import Fit, Lenses, Views, apply_table, fit, in_cameras
 
-__all__ = ["covariances", "leverage", "linear_points", "refine", "sharpen"]
+__all__ = [
+    "Pull",
+    "Step",
+    "camera_normals",
+    "covariances",
+    "invert_symmetric",
+    "leverage",
+    "linear_points",
+    "refine",
+    "solve_symmetric",
+    "squared_at",
+    "start_points",
+    "step_points",
+]
 
 _FLAT = 1e-14  # determinant over cubed mean eigenvalue: below it the rays are parallel to rounding
 
 
-def _solve(h: FloatArray, g: FloatArray) -> FloatArray:
+def _cofactors(h: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the cofactors (6, n) of symmetric 3x3 matrices (6, n), over their determinant; NaN where singular."""
+    a, b, c, d, e, f = h
+    out = np.empty_like(h)
+    work = np.empty_like(a)
+    minors = ((d, f, e, e), (c, e, b, f), (b, e, c, d), (a, f, c, c), (b, c, a, e), (a, d, b, b))
+    for k, (p, q, r, s) in enumerate(minors):
+        np.multiply(p, q, out=out[k])
+        np.multiply(r, s, out=work)
+        out[k] -= work
+    det = a * out[0]
+    for k, each in ((1, b), (2, c)):
+        np.multiply(each, out[k], out=work)
+        det += work
+    mean = a + d
+    mean += f
+    np.multiply(mean, mean, out=work)
+    mean *= work
+    mean *= _FLAT / 27
+    flat = ~(np.abs(det, out=work) > mean)
+    if flat.any():
+        det[flat] = np.nan
+    out *= np.divide(1.0, det, out=det)
+    return out, work
+
+
+def solve_symmetric(h: FloatArray, g: FloatArray) -> FloatArray:
     """Solve symmetric 3x3 systems (6, n), (3, n) by cofactors; NaN where singular."""
-    a, b, c, d, e, f = h
-    c11, c12, c13 = d * f - e * e, c * e - b * f, b * e - c * d
-    det = a * c11 + b * c12 + c * c13
-    mean = (a + d + f) / 3
-    inverse = np.where(np.abs(det) > _FLAT * mean**3, 1 / det, np.nan)
-    c22, c23, c33 = a * f - c * c, b * c - a * e, a * d - b * b
-    return np.stack(
-        [
-            (c11 * g[0] + c12 * g[1] + c13 * g[2]) * inverse,
-            (c12 * g[0] + c22 * g[1] + c23 * g[2]) * inverse,
-            (c13 * g[0] + c23 * g[1] + c33 * g[2]) * inverse,
-        ]
-    )
-
-
-def _invert(h: FloatArray) -> FloatArray:
-    """Invert symmetric 3x3 matrices (6, n) -> (n, 3, 3)."""
-    a, b, c, d, e, f = h
-    cofactors = [d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b]
-    det = a * cofactors[0] + b * cofactors[1] + c * cofactors[2]
-    mean = (a + d + f) / 3
-    inverse = np.where(np.abs(det) > _FLAT * mean**3, 1 / det, np.nan)
-    out = np.empty((h.shape[1], 3, 3))
-    for (i, j), cofactor in zip(PIVOTS, cofactors, strict=True):
-        out[:, i, j] = out[:, j, i] = cofactor * inverse
+    inverse, work = _cofactors(h)
+    out = np.empty_like(g)
+    for row, entries in enumerate(((0, 1, 2), (1, 3, 4), (2, 4, 5))):
+        np.multiply(inverse[entries[0]], g[0], out=out[row])
+        for k in (1, 2):
+            np.multiply(inverse[entries[k]], g[k], out=work)
+            out[row] += work
     return out
+
+
+def invert_symmetric(h: FloatArray) -> FloatArray:
+    """Invert symmetric 3x3 matrices (6, n) -> (n, 3, 3); NaN where singular."""
+    inverse, _ = _cofactors(h)
+    out = np.empty((h.shape[1], 9))
+    for k, row in enumerate((0, 1, 2, 1, 3, 4, 2, 4, 5)):
+        out[:, k] = inverse[row]
+    return out.reshape(-1, 3, 3)
 
 
 def linear_points(lenses: Lenses, views: Views, precision: FloatArray) -> FloatArray:
@@ -65,7 +97,131 @@ def linear_points(lenses: Lenses, views: Views, precision: FloatArray) -> FloatA
     wx, wy = w * views.x, w * views.y
     sums = apply_table(lenses.linear, np.concatenate([w, wx, wy, wx * views.x + wy * views.y]))
     with np.errstate(all="ignore"):
-        return _solve(sums[:6], sums[6:])
+        return solve_symmetric(sums[:6], sums[6:])
+
+
+class Pull(NamedTuple):
+    """How strongly each view pulls at its point; all (n_cameras, n_points), 0 where a view takes no part.
+
+    Attributes
+    ----------
+    x, y : array
+        Views, normalised coordinates.
+    p11, p12, p22 : array
+        Inverse of the covariance of x, y: (du, dv) times it times (du, dv) is the squared error over the noise.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    p11: FloatArray
+    p12: FloatArray
+    p22: FloatArray
+
+    @classmethod
+    def of(cls, views: Views, precision: FloatArray) -> "Pull":
+        """Weight the views by `precision` (n_cameras, n_points), 1/px^2."""
+        return cls(views.x, views.y, precision * views.m11, precision * views.m12, precision * views.m22)
+
+    def take(self, points: IntArray) -> "Pull":
+        """Return some of the points."""
+        return Pull(*(np.take(values, points, axis=1) for values in self))
+
+    def only(self, chosen: BoolArray) -> "Pull":
+        """Return the pull of the chosen views alone."""
+        return Pull(self.x, self.y, *(values * chosen for values in (self.p11, self.p12, self.p22)))
+
+
+class Step(NamedTuple):
+    """One Gauss-Newton step.
+
+    Attributes
+    ----------
+    points : (3, n_points) array, mm
+        After the step; NaN where the views do not fix a point.
+    normal : (6, n_points) array, 1/mm^2
+        Gauss-Newton matrix before the step: the inverse of the covariance.
+    cost : (n_points,) array
+        Sum of the squared errors over the noise that is left after the step, were the views linear in the point.
+    depth : (n_cameras, n_points) array, mm
+        Before the step.
+    squared : (n_cameras, n_points) array
+        Squared errors over the noise, before the step.
+    """
+
+    points: FloatArray
+    normal: FloatArray
+    cost: FloatArray
+    depth: FloatArray
+    squared: FloatArray
+
+
+def start_points(lenses: Lenses, pull: Pull) -> FloatArray:
+    """Solve for points (3, n) linearly, as :func:`linear_points` but weighted by the mean of both directions."""
+    n = len(pull.x)
+    columns = np.empty((4 * n, pull.x.shape[1]))
+    w, wx, wy, wq = columns[:n], columns[n : 2 * n], columns[2 * n : 3 * n], columns[3 * n :]
+    np.add(pull.p11, pull.p22, out=w)
+    np.multiply(w, pull.x, out=wx)
+    np.multiply(w, pull.y, out=wy)
+    np.multiply(wx, pull.x, out=wq)
+    wq += wy * pull.y
+    sums = apply_table(lenses.linear, columns)
+    with np.errstate(all="ignore"):
+        return solve_symmetric(sums[:6], sums[6:])
+
+
+def step_points(lenses: Lenses, pull: Pull, points: FloatArray) -> Step:
+    """Do one Gauss-Newton step on the reprojection, the lens taken to first order around each view.
+
+    Parameters
+    ----------
+    lenses : Lenses
+    pull : Pull
+    points : (3, n_points) array, mm
+    """
+    n = len(pull.x)
+    columns = np.empty((6 * n, points.shape[1]))
+    h11, h12, h22, hu, hv, hh = (columns[k * n : (k + 1) * n] for k in range(6))
+    slopes = np.empty((3 * n, points.shape[1]))
+    by_u, by_v, by_depth = (slopes[k * n : (k + 1) * n] for k in range(3))
+    with np.errstate(all="ignore"):
+        depth, u, v = in_cameras(lenses, points)
+        du, dv = u - pull.x, v - pull.y
+        inverse = 1 / depth
+        work = pull.p12 * dv
+        np.multiply(pull.p11, du, out=by_u)
+        by_u += work
+        np.multiply(pull.p22, dv, out=by_v)
+        np.multiply(pull.p12, du, out=work)
+        by_v += work
+        du *= by_u
+        dv *= by_v
+        squared = np.add(du, dv, out=du)
+        by_u *= inverse
+        by_v *= inverse
+        np.multiply(u, by_u, out=by_depth)
+        np.multiply(v, by_v, out=work)
+        by_depth += work
+        inverse *= inverse
+        np.multiply(pull.p11, inverse, out=h11)
+        np.multiply(pull.p12, inverse, out=h12)
+        np.multiply(pull.p22, inverse, out=h22)
+        np.multiply(h11, u, out=hu)
+        np.multiply(h12, v, out=work)
+        hu += work
+        np.multiply(h12, u, out=hv)
+        np.multiply(h22, v, out=work)
+        hv += work
+        np.multiply(hu, u, out=hh)
+        np.multiply(hv, v, out=work)
+        hh += work
+        gradient = apply_table(lenses.gradient, slopes)
+        normal = apply_table(lenses.hessian, columns)
+        step = solve_symmetric(normal, gradient)
+        cost = squared.sum(0)
+        gradient *= step
+        cost -= gradient.sum(0)
+        return Step(points - step, normal, cost, depth, squared)
 
 
 def _matrix(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> FloatArray:
@@ -102,7 +258,37 @@ def refine(lenses: Lenses, views: Views, precision: FloatArray, points: FloatArr
         du, dv = at.u - views.x, at.v - views.y
         H = _matrix(lenses, views, precision, at)
         g = _gradient(lenses, w * (views.m11 * du + views.m12 * dv), w * (views.m12 * du + views.m22 * dv), at)
-        return points - _solve(H, g)
+        return points - solve_symmetric(H, g)
+
+
+def squared_at(lenses: Lenses, pull: Pull, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return depth and squared error over the noise (n_cameras, n_points) of points (3, n_points) in all views."""
+    with np.errstate(all="ignore"):
+        depth, u, v = in_cameras(lenses, points)
+        u -= pull.x
+        v -= pull.y
+        squared = pull.p12 * v
+        squared *= 2
+        squared += pull.p11 * u
+        squared *= u
+        v *= v
+        v *= pull.p22
+        squared += v
+        return depth, squared
+
+
+def camera_normals(lenses: Lenses, pull: Pull, points: FloatArray) -> FloatArray:
+    """Return what each camera adds to the Gauss-Newton matrix, (n_cameras, n_points, 3, 3) in 1/mm^2."""
+    n = len(pull.x)
+    with np.errstate(all="ignore"):
+        depth, u, v = in_cameras(lenses, points)
+        w = 1 / (depth * depth)
+        m11, m12, m22 = w * pull.p11, w * pull.p12, w * pull.p22
+        mu, mv = m11 * u + m12 * v, m12 * u + m22 * v
+        columns = np.stack([m11, m12, m22, mu, mv, mu * u + mv * v])
+        rows = np.einsum("mkc,kcn->mcn", lenses.hessian.reshape(6, 6, n), columns)
+    square: FloatArray = np.moveaxis(rows[[0, 1, 2, 1, 3, 4, 2, 4, 5]], 0, -1).reshape(n, -1, 3, 3)
+    return square
 
 
 def leverage(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> FloatArray:
@@ -122,48 +308,20 @@ def leverage(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> Fl
         0 where nothing, 1 where all of the error in both directions is absorbed; NaN where there is no point.
     """
     with np.errstate(all="ignore"):
-        covariance = _invert(_matrix(lenses, views, precision, at))
-        out = np.empty(precision.shape)
-        for c, R in enumerate(lenses.rotation):
-            by_u = (R[0] - at.u[c][:, None] * R[2]) / at.depth[c][:, None]
-            by_v = (R[1] - at.v[c][:, None] * R[2]) / at.depth[c][:, None]
-            across = views.a11[c][:, None] * by_u + views.a12[c][:, None] * by_v
-            down = views.a21[c][:, None] * by_u + views.a22[c][:, None] * by_v
-            spread = sum(np.einsum("ni,nij,nj->n", d, covariance, d) for d in (across, down))
-            out[c] = precision[c] * spread / 2
-    return out
-
-
-def sharpen(
-    lenses: Lenses, views: Views, precision: FloatArray, points: FloatArray, residual: Reprojection
-) -> tuple[FloatArray, FloatArray]:
-    """Do the last Gauss-Newton step, on residuals of the full lens, and give the covariance.
-
-    Parameters
-    ----------
-    lenses : Lenses
-    views : Views
-    precision : (n_cameras, n_points) array, 1/px^2
-    points : (3, n_points) array, mm
-    residual : Reprojection
-        Of `points`.
-
-    Returns
-    -------
-    points : (3, n_points) array, mm
-    covariance : (n_points, 3, 3) array, mm^2
-        Inverse of the Gauss-Newton matrix: the Cramer-Rao bound if noise is 1 / `precision`.
-    """
-    with np.errstate(all="ignore"):
-        H = _matrix(lenses, views, precision, residual.at)
-        w = precision / residual.at.depth
-        across = np.where(precision > 0, w * residual.across, 0.0)  # absent views are NaN
-        down = np.where(precision > 0, w * residual.down, 0.0)
-        by_u, by_v = views.a11 * across + views.a21 * down, views.a12 * across + views.a22 * down
-        return points - _solve(H, _gradient(lenses, by_u, by_v, residual.at)), _invert(H)
+        covariance = invert_symmetric(_matrix(lenses, views, precision, at)).transpose(1, 2, 0)
+        inverse = 1 / at.depth
+        R = lenses.rotation[..., None]
+        u_by, v_by = (
+            np.stack([(R[:, row, i] - w * R[:, 2, i]) * inverse for i in range(3)]) for row, w in ((0, at.u), (1, at.v))
+        )
+        # Rows of the camera's derivative through the covariance: what a shift of the point does to the view.
+        u_cov, v_cov = (np.stack([(covariance[i][:, None] * by).sum(0) for i in range(3)]) for by in (u_by, v_by))
+        spread = views.m11 * (u_by * u_cov).sum(0) + views.m22 * (v_by * v_cov).sum(0)
+        spread += 2 * views.m12 * (u_by * v_cov).sum(0)
+        return np.asarray(precision * spread / 2)
 
 
 def covariances(lenses: Lenses, views: Views, precision: FloatArray, points: FloatArray) -> FloatArray:
     """Return the covariance (n_points, 3, 3) in mm^2 of points (3, n_points) under the given precision of views."""
     with np.errstate(all="ignore"):
-        return _invert(_matrix(lenses, views, precision, fit(lenses, views, points)))
+        return invert_symmetric(_matrix(lenses, views, precision, fit(lenses, views, points)))

@@ -10,6 +10,7 @@ from pose3d.geometry.arrays import BoolArray, FloatArray
 
 __all__ = ["CameraUse", "TriangulationSummary", "summarize"]
 
+_ENOUGH = 20_000  # errors that a percentile is taken from; more do not change its second digit
 _MANY = 0.2  # share of views left out above which a person should look at the camera
 
 
@@ -62,6 +63,8 @@ class TriangulationSummary:
         Missing: enough views, but too few that agree.
     median_error_px : float
         Of the points' mean reprojection errors; NaN without any.
+    never_made : tuple of str
+        Keypoints with detections, but without a position in any frame.
     """
 
     cameras: tuple[CameraUse, ...]
@@ -70,6 +73,7 @@ class TriangulationSummary:
     n_unseen: int
     n_disagreeing: int
     median_error_px: float
+    never_made: tuple[str, ...] = ()
 
     @property
     def missing(self) -> float:
@@ -95,6 +99,8 @@ class TriangulationSummary:
         out = [f"{self.n_reconstructed} of {self.n_points} points ({100 * self.missing:.1f} % missing: {reasons})"]
         if np.isfinite(self.median_error_px):
             out.append(f"median reprojection error {self.median_error_px:.2f} px")
+        if self.never_made:
+            out.append(f"never made, since too few cameras see them at once or agree: {', '.join(self.never_made)}")
         width = max((len(camera.name) for camera in self.cameras), default=0)
         for camera in self.cameras:
             if not camera.n_views:
@@ -107,6 +113,17 @@ class TriangulationSummary:
                 line += f"; {100 * camera.left_out:.0f} % left out: check its calibration, synchronisation and labels"
             out.append(line)
         return out
+
+
+def _percentiles(values: FloatArray, keep: BoolArray, percentages: list[float]) -> list[float]:
+    """Return percentiles of the values to keep (n_frames, ...), of long recordings from frames all over it."""
+    step = max(1, np.count_nonzero(keep) // _ENOUGH)
+    kept = values[::step][keep[::step]]
+    if not len(kept):
+        kept = values[keep]
+    return (
+        [float(value) for value in np.percentile(kept, percentages)] if len(kept) else [float("nan")] * len(percentages)
+    )
 
 
 def summarize(
@@ -137,16 +154,17 @@ def summarize(
     uses = []
     for c, name in enumerate(cameras):
         n_views = int((seen[:, c] & enough).sum())
-        errors = residual_px[:, c][used[:, c]]
-        median, p95 = np.percentile(errors, [50, 95]) if len(errors) else (np.nan, np.nan)
-        uses.append(
-            CameraUse(name, n_views, len(errors), float(median), float(p95), float(noise_px[c]), float(threshold_px[c]))
-        )
+        n_used = int(np.count_nonzero(used[:, c]))
+        median, p95 = _percentiles(residual_px[:, c], used[:, c], [50, 95])
+        uses.append(CameraUse(name, n_views, n_used, median, p95, float(noise_px[c]), float(threshold_px[c])))
     return TriangulationSummary(
         cameras=tuple(uses),
         n_points=int(made.size),
         n_reconstructed=int(made.sum()),
         n_unseen=int((~made & ~enough).sum()),
         n_disagreeing=int((~made & enough).sum()),
-        median_error_px=float(np.median(points.error[made])) if made.any() else float("nan"),
+        median_error_px=_percentiles(points.error, made, [50])[0],
+        never_made=tuple(
+            name for k, name in enumerate(points.keypoints) if not made[..., k].any() and seen[..., k].any()
+        ),
     )

@@ -12,10 +12,20 @@ import numpy as np
 
 from pose3d.data import Camera
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.geometry.lenses import distort, distort_slopes
-from pose3d.geometry.projection import pixels_from_normalized
+from pose3d.reconstruction.points.optics import Optics, rays_of
 
-__all__ = ["PIVOTS", "Fit", "Lenses", "Reprojection", "Views", "apply_table", "fit", "reproject", "views_of"]
+__all__ = [
+    "PIVOTS",
+    "Fit",
+    "Lenses",
+    "Reprojection",
+    "Views",
+    "apply_table",
+    "fit",
+    "in_cameras",
+    "reproject",
+    "views_of",
+]
 
 _COLUMNS = 1024
 
@@ -38,6 +48,9 @@ class Lenses(NamedTuple):
         Gives the linear normal equations from w, w x, w y, w (x^2 + y^2) of each view.
     hessian : (6, 6 * n_cameras) array
     gradient : (3, 3 * n_cameras) array
+    placed : (3 * n_cameras, 4) array
+        Gives the points in the cameras, all x, all y, all depths, from x, y, z, 1 in the world.
+    optics : Optics
     """
 
     cameras: Sequence[Camera]
@@ -47,6 +60,8 @@ class Lenses(NamedTuple):
     linear: FloatArray
     hessian: FloatArray
     gradient: FloatArray
+    placed: FloatArray
+    optics: Optics
 
     @classmethod
     def of(cls, cameras: Sequence[Camera]) -> "Lenses":
@@ -90,6 +105,8 @@ class Lenses(NamedTuple):
             np.concatenate(linear, axis=1),
             np.concatenate(hessian, axis=1),
             np.concatenate([r1.T, r2.T, -r3.T], axis=1),
+            np.concatenate([np.concatenate([R[:, i], t[:, i, None]], axis=1) for i in range(3)]),
+            Optics.of(cameras),
         )
 
 
@@ -127,6 +144,10 @@ class Views:
 
     def take(self, points: IntArray) -> "Views":
         """Return some of the points."""
+        return Views(*(np.take(getattr(self, field.name), points, axis=1) for field in fields(self)))
+
+    def run(self, points: slice) -> "Views":
+        """Return a run of the points, without a copy."""
         return Views(*(getattr(self, field.name)[:, points] for field in fields(self)))
 
 
@@ -141,25 +162,22 @@ def views_of(lenses: Lenses, pixels: FloatArray, weight: FloatArray) -> Views:
     weight : (n_cameras, n_points) array
         0 where a view is not to be used.
     """
-    shape = pixels.shape[:2]
-    x, y, kept = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    jacobian = np.zeros((4, *shape))
-    jacobian[0] = jacobian[3] = 1.0
-    for c, camera in enumerate(lenses.cameras):
-        there = np.flatnonzero(weight[c] > 0)
-        rays = camera.undistort(pixels[c, there])
-        solved = np.isfinite(rays[:, 0])
-        there, rays = there[solved], rays[solved]
-        x[c, there], y[c, there], kept[c, there] = rays[:, 0], rays[:, 1], weight[c, there]
-        across, both, down = distort_slopes(rays, camera.distortion, fisheye=camera.fisheye)
-        K = camera.matrix
-        jacobian[0, c, there] = K[0, 0] * across + K[0, 1] * both
-        jacobian[1, c, there] = K[0, 0] * both + K[0, 1] * down
-        jacobian[2, c, there] = K[1, 1] * both
-        jacobian[3, c, there] = K[1, 1] * down
-    a11, a12, a21, a22 = jacobian
-    gram = (a11 * a11 + a21 * a21, a11 * a12 + a21 * a22, a12 * a12 + a22 * a22)
-    return Views(x, y, kept, a11, a12, a21, a22, *gram)
+    optics = lenses.optics
+    rays = rays_of(optics, pixels, weight > 0)
+    kept = weight if rays.there.all() else np.where(rays.there, weight, 0.0)
+    with np.errstate(all="ignore"):  # a lens far outside its image
+        a11, a12 = optics.fx * rays.xx, optics.fx * rays.xy
+        if optics.skew.any():
+            a11 += optics.skew * rays.xy
+            a12 += optics.skew * rays.yy
+        a21, a22 = optics.fy * rays.xy, optics.fy * rays.yy
+        m11 = a11 * a11
+        m11 += a21 * a21
+        m12 = a11 * a12
+        m12 += a21 * a22
+        m22 = a12 * a12
+        m22 += a22 * a22
+    return Views(rays.x, rays.y, kept, a11, a12, a21, a22, m11, m12, m22)
 
 
 def _in_blocks(columns: FloatArray) -> FloatArray:
@@ -198,23 +216,30 @@ class Fit(NamedTuple):
     squared_px: FloatArray
 
 
-def _in_cameras(lenses: Lenses, points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def in_cameras(lenses: Lenses, points: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return depth and normalised projection of points (3, n)."""
-    n_cameras = len(lenses.rotation)
-    frame = apply_table(lenses.rotation.reshape(-1, 3), points)
-    frame += lenses.translation.reshape(-1, 1)
-    frame = frame.reshape(n_cameras, 3, -1)
-    depth = frame[:, 2]
+    placed = np.empty((4, points.shape[1]))
+    placed[:3] = points
+    placed[3] = 1.0
+    u, v, depth = apply_table(lenses.placed, placed).reshape(3, len(lenses.cameras), -1)
     inverse = 1 / depth
-    return depth, frame[:, 0] * inverse, frame[:, 1] * inverse
+    u *= inverse
+    v *= inverse
+    return depth, u, v
 
 
 def fit(lenses: Lenses, views: Views, points: FloatArray) -> Fit:
     """Project points (3, n) and compare them with the views."""
     with np.errstate(all="ignore"):
-        depth, u, v = _in_cameras(lenses, points)
+        depth, u, v = in_cameras(lenses, points)
         du, dv = u - views.x, v - views.y
-        squared = du * (views.m11 * du + 2 * views.m12 * dv) + views.m22 * dv * dv
+        squared = views.m12 * dv
+        squared *= 2
+        squared += views.m11 * du
+        squared *= du
+        dv *= dv
+        dv *= views.m22
+        squared += dv
         return Fit(depth, u, v, squared)
 
 
@@ -248,10 +273,9 @@ def reproject(lenses: Lenses, pixels: FloatArray, points: FloatArray) -> Reproje
     pixels : (n_cameras, n_points, 2) array, px
     points : (3, n_points) array, mm
     """
-    out = np.empty((2, *pixels.shape[:2]))
     with np.errstate(all="ignore"):
-        depth, u, v = _in_cameras(lenses, points)
-        for c, camera in enumerate(lenses.cameras):
-            lens = distort(np.stack([u[c], v[c]], axis=-1), camera.distortion, fisheye=camera.fisheye)
-            out[:, c] = (pixels_from_normalized(lens, camera.matrix) - pixels[c]).T
-    return Reprojection(out[0], out[1], Fit(depth, u, v, np.full_like(u, np.nan)))
+        depth, u, v = in_cameras(lenses, points)
+        across, down = lenses.optics.pixels(u, v)
+        across -= pixels[..., 0]
+        down -= pixels[..., 1]
+    return Reprojection(across, down, Fit(depth, u, v, np.broadcast_to(np.nan, u.shape)))

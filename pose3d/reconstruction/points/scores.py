@@ -41,8 +41,8 @@ def learn_score_power(lenses: Lenses, pixels: FloatArray, usable: FloatArray, sc
     Returns
     -------
     float
-        0 if scores say nothing, otherwise 2: a standard deviation in inverse proportion to the score, as a direct linear
-        transform with rows weighted by scores assumes.
+        0 if scores say nothing, otherwise 2: a standard deviation in inverse proportion to the score, as a direct
+        linear transform with rows weighted by scores assumes.
     """
     chosen = np.flatnonzero(((usable > 0) & np.isfinite(score)).sum(1).reshape(-1) >= 3)
     if len(chosen) > _SAMPLE:

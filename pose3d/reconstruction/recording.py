@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pose3d.data import Keypoints2D, Keypoints3D, PosteriorSamples, Rig, Status
 from pose3d.errors import ConfigError, DataError
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.threads import one_thread
 from pose3d.log import Progress, logger, no_progress
 from pose3d.reconstruction.association.swaps import index_pairs
 from pose3d.reconstruction.points.inputs import check_scores, check_settings, match_cameras, view_weights
@@ -265,6 +266,10 @@ class Reconstructor:
         DataError
             If detections and calibration do not fit, or nothing can be triangulated.
         """
+        with one_thread():
+            return self._learn(progress)
+
+    def _learn(self, progress: Progress) -> Learnt:
         source = self._source
         if not source.n_frames:
             raise DataError("detections: there are no frames")
@@ -318,6 +323,10 @@ class Reconstructor:
         Where a recording is cut into runs makes no difference of weight: a frame farther away than the margin has next
         to no influence.
         """
+        with one_thread():
+            return self._run(first, last, learnt)
+
+    def _run(self, first: int, last: int, learnt: Learnt) -> Run:
         optics = self._optics
         found: Refined | Unrefined
         if self._whole is not None:

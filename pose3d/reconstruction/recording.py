@@ -41,7 +41,7 @@ _BLOCK = 100  # frames in a row that the sample takes
 _LEAST_SCORE = 1e-3  # a view that passed the threshold counts, even at score 0
 _SWAP_MARGIN = 32  # frames around a run that tell left from right
 _RIG_STREAM = 1  # of random numbers
-_LEAST_SAMPLE, _MOST_SAMPLE, _SAMPLED = 200, 2000, 25  # frames; one of so many
+_LEAST_SAMPLE, _MOST_SAMPLE, _SAMPLED = 200, 2000, 8  # frames; one of so many
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def test_the_wheel_made_from_the_sdist_holds_pose3d_only(tmp_path: Path) -> None
             shutil.copy(ROOT / name, source / name)
     sdist = build("sdist", source)
     with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later have it
+        archive.extractall(tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     with zipfile.ZipFile(build("wheel", unpacked)) as wheel:
         names = set(wheel.namelist())

@@ -11,13 +11,13 @@ from pose3d.calibration.solver.solve import estimate_lenses, solve_rig
 from pose3d.calibration.trust.rig_covariance import rig_covariance
 from pose3d.calibration.trust.uncertainty import parameter_uncertainty, volume_sensitivity
 from pose3d.data import Camera, Rig, RigCovariance
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.geometry.transforms import apply, rigid, rotvec_translation, umeyama
 from pose3d.geometry.triangulation import triangulate_svd
 from pose3d.io.rigs import load_rig, save_rig
 from pose3d.reconstruction.refinement.rig_uncertainty import (
     calibration_covariance,
     derivatives,
-    invert_symmetric,
     point_sensitivity,
 )
 
@@ -58,7 +58,7 @@ def place(rig, pixels, used):
             matrix += used[:, i] * seen.information
             off = np.where(used[:, i, None], pixels[:, i] - camera.project(xyz), 0.0)
             gradient += np.einsum("ain,na->ni", seen.by_world, off)
-        covariance = invert_symmetric(matrix)
+        covariance = inverse_matrix(matrix)
         xyz = xyz + np.einsum("nij,nj->ni", covariance, gradient)
     return xyz, covariance
 

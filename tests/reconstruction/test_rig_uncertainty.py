@@ -7,13 +7,13 @@ import pytest
 
 from pose3d.data import Camera, Rig, RigCovariance
 from pose3d.demo.trials import make_ring, walk_in_circles
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.geometry.triangulation import triangulate_svd
 from pose3d.reconstruction.refinement.covariance_cells import CovarianceCells, choose_cell_mm
 from pose3d.reconstruction.refinement.rig_uncertainty import (
     calibration_covariance,
     derivatives,
     gradient_shift,
-    invert_symmetric,
     moved_rig,
     pixel_shift,
     point_sensitivity,
@@ -64,7 +64,7 @@ def place(rig, pixels, precision):
             matrix += precision[i] * seen.information
             off = (pixels[:, i] - camera.project(xyz)) * precision[i][:, None]
             gradient += np.einsum("ain,na->ni", seen.by_world, off)
-        xyz = xyz + np.einsum("nij,nj->ni", invert_symmetric(matrix), gradient)
+        xyz = xyz + np.einsum("nij,nj->ni", inverse_matrix(matrix), gradient)
     return xyz
 
 
@@ -107,7 +107,7 @@ def test_the_gradient_moves_points_through_the_normal_matrix(ring, points):
         w * derivatives(camera, points, np.zeros(0, dtype=int)).information
         for camera, w in zip(ring, precision, strict=True)
     )
-    moved = -np.einsum("nij,snj->sni", invert_symmetric(matrix), gradient_shift(ring, points, precision, shifts))
+    moved = -np.einsum("nij,snj->sni", inverse_matrix(matrix), gradient_shift(ring, points, precision, shifts))
     np.testing.assert_allclose(moved, np.einsum("nip,sp->sni", point_sensitivity(ring, points, precision), shifts))
 
 

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import FloatArray, IntArray
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.reconstruction.association.swap_chain import Expected
 from pose3d.reconstruction.association.swap_pairs import TRUNCATION, Pairs, Place
-from pose3d.reconstruction.points.likelihood import Pull, invert_symmetric, step_points
+from pose3d.reconstruction.points.likelihood import Pull, step_points
 from pose3d.reconstruction.points.views import Lenses
 
 __all__ = ["judge_views"]
@@ -59,7 +60,7 @@ def _without(lenses: Lenses, pull: Pull, points: FloatArray, left_out: IntArray)
     inside[left_out, np.arange(len(left_out))] = False
     step = step_points(lenses, pull.only(inside), points)
     with np.errstate(all="ignore"):
-        covariance = invert_symmetric(step.normal)
+        covariance = inverse_matrix(step.normal)
     return np.where(inside.sum(0) >= 2, step.points, np.nan), covariance
 
 

@@ -1,9 +1,10 @@
 """Which views of a chunk show the partners of a pair exchanged: the search on plain arrays."""
 
 from dataclasses import fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.reconstruction.association.swap_chain import Expected, orient, predict
@@ -12,7 +13,7 @@ from pose3d.reconstruction.association.swap_pairs import TRUNCATION, Costs, Pair
 from pose3d.reconstruction.points.likelihood import Pull
 from pose3d.reconstruction.points.views import Lenses, Views
 
-__all__ = ["exchange", "exchange_views", "find_swaps", "touched_points"]
+__all__ = ["exchange", "exchange_partners", "exchange_views", "find_swaps", "touched_points"]
 
 _MARGIN = 12.0  # units of squared error by which exchanging must fit better, a view on its own
 _POOLED_MARGIN = 4.0  # where all other pairs of the camera are exchanged around that time
@@ -28,8 +29,25 @@ _REACH = 2  # frames on either side that are pooled
 _BLOCK = 4096
 
 
-def exchange(values: FloatArray, swapped: BoolArray, pair_index: IntArray) -> FloatArray:
+def exchange_partners(values: NDArray[Any], swapped: BoolArray, pair_index: IntArray) -> NDArray[Any]:
     """Return a copy of an array with the partners exchanged where they are swapped.
+
+    Parameters
+    ----------
+    values : (n_frames, n_cameras, n_individuals, n_keypoints, ...) array
+    swapped : (n_frames, n_cameras, n_individuals, n_pairs) bool array
+    pair_index : (n_pairs, 2) int array
+        Keypoints of each pair; no keypoint is in two pairs.
+    """
+    out = values.copy()
+    *view, pair = np.nonzero(swapped)
+    a, b = (*view, pair_index[pair, 0]), (*view, pair_index[pair, 1])
+    out[a], out[b] = values[b], values[a]
+    return out
+
+
+def exchange(values: FloatArray, swapped: BoolArray, pair_index: IntArray) -> FloatArray:
+    """Exchange partners in an array of points.
 
     Parameters
     ----------
@@ -37,17 +55,9 @@ def exchange(values: FloatArray, swapped: BoolArray, pair_index: IntArray) -> Fl
         Points in the order frame, individual, keypoint.
     swapped : (n_cameras, n_frames, n_individuals, n_pairs) bool array
     pair_index : (n_pairs, 2) int array
-        Keypoints of each pair; no keypoint is in two pairs.
     """
-    n_cameras, n_frames, n_individuals, _ = swapped.shape
-    out = values.copy()
-    view = out.reshape(n_cameras, n_frames, n_individuals, -1, *values.shape[2:])
-    camera, frame, individual, pair = np.nonzero(swapped)
-    a, b = pair_index[pair, 0], pair_index[pair, 1]
-    first = view[camera, frame, individual, a]
-    view[camera, frame, individual, a] = view[camera, frame, individual, b]
-    view[camera, frame, individual, b] = first
-    return out
+    apart = values.reshape(*swapped.shape[:3], -1, *values.shape[2:]).swapaxes(0, 1)
+    return exchange_partners(apart, swapped.swapaxes(0, 1), pair_index).swapaxes(0, 1).reshape(values.shape)
 
 
 def exchange_views(views: Views, swapped: BoolArray, pair_index: IntArray) -> Views:

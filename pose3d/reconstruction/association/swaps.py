@@ -10,7 +10,7 @@ from pose3d.data import Keypoints2D, Rig
 from pose3d.errors import ConfigError
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray, frozen_array
 from pose3d.log import Progress, logger, no_progress
-from pose3d.reconstruction.association.swap_search import find_swaps
+from pose3d.reconstruction.association.swap_search import exchange_partners, find_swaps
 from pose3d.reconstruction.points.chunks import learn_noise
 from pose3d.reconstruction.points.consensus import agree
 from pose3d.reconstruction.points.inputs import check_scores, check_settings, match_cameras, view_weights
@@ -201,11 +201,11 @@ def repair_swaps(
         noise = Noise(noise_px, noise.threshold_px * noise_px / noise.noise_px)
     swapped = _search(lenses, keypoints.xy, weight, index, noise, progress)
     if noise_px is None and swapped.any():
-        xy, repaired_weight = (_exchanged(values, swapped, index) for values in (keypoints.xy, weight))
+        xy, repaired_weight = (exchange_partners(values, swapped, index) for values in (keypoints.xy, weight))
         finer = learn_noise(lenses, xy, repaired_weight)
         if (finer.noise_px < _COARSE * noise.noise_px).any():
             swapped = _search(lenses, keypoints.xy, weight, index, finer, progress)
-    xy, score = (_exchanged(values, swapped, index) for values in (keypoints.xy, keypoints.score))
+    xy, score = (exchange_partners(values, swapped, index) for values in (keypoints.xy, keypoints.score))
     there = np.isfinite(keypoints.xy[..., 0])
     present = there[..., index[:, 0]] | there[..., index[:, 1]]
     repair = SwapRepair(
@@ -227,17 +227,8 @@ def exchange_sides(keypoints: Keypoints2D, swapped: BoolArray, pairs: Sequence[t
     if not swapped.any():
         return keypoints
     index = index_pairs(keypoints.keypoints, pairs)
-    xy, score = (_exchanged(values, swapped, index) for values in (keypoints.xy, keypoints.score))
+    xy, score = (exchange_partners(values, swapped, index) for values in (keypoints.xy, keypoints.score))
     return replace(keypoints, xy=xy, score=score)
-
-
-def _exchanged(values: FloatArray, swapped: BoolArray, index: IntArray) -> FloatArray:
-    """Exchange partners in an array (n_frames, n_cameras, n_individuals, n_keypoints, ...)."""
-    out = values.copy()
-    *view, pair = np.nonzero(swapped)
-    a, b = (*view, index[pair, 0]), (*view, index[pair, 1])
-    out[a], out[b] = values[b], values[a]
-    return out
 
 
 def _runs(n_frames: int, points_a_frame: int) -> Iterator[tuple[slice, slice]]:

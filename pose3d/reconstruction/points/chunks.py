@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.reconstruction.points.consensus import find_consensus
-from pose3d.reconstruction.points.likelihood import invert_symmetric
 from pose3d.reconstruction.points.noise import Noise, estimate_noise, spread
 from pose3d.reconstruction.points.views import Lenses, Views, reproject, views_of
 
@@ -28,7 +28,8 @@ class Resolved(NamedTuple):
     xyz : (n_points, 3) array, mm
         In the world; NaN where fewer than two views agree.
     normal : (6, n_points) array, 1/mm^2
-        Inverse of the covariance, in the order of `PIVOTS`: what the used views know of the point at the given noise.
+        Inverse of the covariance (:mod:`pose3d.geometry.symmetric`): what the used views know of the point at the
+        given noise.
         0 where there is no point.
     used : (n_cameras, n_points) bool array
         Views that agree, none where there is no point.
@@ -48,7 +49,7 @@ class Resolved(NamedTuple):
     def covariance(self) -> FloatArray:
         """(n_points, 3, 3) array, mm^2; NaN where there is no point."""
         with np.errstate(all="ignore"):
-            return invert_symmetric(self.normal)
+            return inverse_matrix(self.normal)
 
 
 def learn_noise(lenses: Lenses, pixels: FloatArray, weight: FloatArray, *, sample: int = _SAMPLE) -> Noise:

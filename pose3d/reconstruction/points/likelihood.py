@@ -1,6 +1,6 @@
 """Maximum-likelihood points: linear start, Gauss-Newton on the reprojection, covariance; all points of a chunk at once.
 
-Symmetric 3x3 systems are kept as six rows (``PIVOTS`` of `views`) and solved in closed form.
+Symmetric 3x3 systems are kept as six rows (:mod:`pose3d.geometry.symmetric`) and solved in closed form.
 """
 
 from typing import NamedTuple
@@ -8,96 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.reconstruction.points.views import Fit, Lenses, Views, apply_table, fit, in_cameras
+from pose3d.geometry.symmetric import inverse_matrix, solve
+from pose3d.reconstruction.points.views import Fit, Lenses, Reprojection, Views, apply_table, fit, in_cameras
 
 __all__ = [
     "Pull",
     "Step",
     "camera_normals",
     "covariances",
-    "invert_symmetric",
+    "gradient_of",
     "leverage",
-    "linear_points",
-    "refine",
-    "solve_symmetric",
+    "normal_of",
     "squared_at",
     "start_points",
     "step_points",
 ]
-
-_FLAT = 1e-14  # determinant over cubed mean eigenvalue: below it the rays are parallel to rounding
-
-
-def _cofactors(h: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the cofactors (6, n) of symmetric 3x3 matrices (6, n), over their determinant; NaN where singular."""
-    a, b, c, d, e, f = h
-    out = np.empty_like(h)
-    work = np.empty_like(a)
-    minors = ((d, f, e, e), (c, e, b, f), (b, e, c, d), (a, f, c, c), (b, c, a, e), (a, d, b, b))
-    for k, (p, q, r, s) in enumerate(minors):
-        np.multiply(p, q, out=out[k])
-        np.multiply(r, s, out=work)
-        out[k] -= work
-    det = a * out[0]
-    for k, each in ((1, b), (2, c)):
-        np.multiply(each, out[k], out=work)
-        det += work
-    mean = a + d
-    mean += f
-    np.multiply(mean, mean, out=work)
-    mean *= work
-    mean *= _FLAT / 27
-    flat = ~(np.abs(det, out=work) > mean)
-    if flat.any():
-        det[flat] = np.nan
-    out *= np.divide(1.0, det, out=det)
-    return out, work
-
-
-def solve_symmetric(h: FloatArray, g: FloatArray) -> FloatArray:
-    """Solve symmetric 3x3 systems (6, n), (3, n) by cofactors; NaN where singular."""
-    inverse, work = _cofactors(h)
-    out = np.empty_like(g)
-    for row, entries in enumerate(((0, 1, 2), (1, 3, 4), (2, 4, 5))):
-        np.multiply(inverse[entries[0]], g[0], out=out[row])
-        for k in (1, 2):
-            np.multiply(inverse[entries[k]], g[k], out=work)
-            out[row] += work
-    return out
-
-
-def invert_symmetric(h: FloatArray) -> FloatArray:
-    """Invert symmetric 3x3 matrices (6, n) -> (n, 3, 3); NaN where singular."""
-    inverse, _ = _cofactors(h)
-    out = np.empty((h.shape[1], 9))
-    for k, row in enumerate((0, 1, 2, 1, 3, 4, 2, 4, 5)):
-        out[:, k] = inverse[row]
-    return out.reshape(-1, 3, 3)
-
-
-def linear_points(lenses: Lenses, views: Views, precision: FloatArray) -> FloatArray:
-    """Solve for points linearly, all views of a point together.
-
-    Inhomogeneous direct linear transform by its 3x3 normal equations. Rows are weighted by focal length over noise,
-    and not by depth, which is unknown yet: a start for :func:`refine`.
-
-    Parameters
-    ----------
-    lenses : Lenses
-    views : Views
-    precision : (n_cameras, n_points) array, 1/px^2
-        Weight over squared noise; 0 for views to leave out.
-
-    Returns
-    -------
-    (3, n_points) array, mm
-        NaN where the rays do not fix a point.
-    """
-    w = precision * np.abs(views.a11 * views.a22 - views.a12 * views.a21)
-    wx, wy = w * views.x, w * views.y
-    sums = apply_table(lenses.linear, np.concatenate([w, wx, wy, wx * views.x + wy * views.y]))
-    with np.errstate(all="ignore"):
-        return solve_symmetric(sums[:6], sums[6:])
 
 
 class Pull(NamedTuple):
@@ -156,7 +81,7 @@ class Step(NamedTuple):
 
 
 def start_points(lenses: Lenses, pull: Pull) -> FloatArray:
-    """Solve for points (3, n) linearly, as :func:`linear_points` but weighted by the mean of both directions."""
+    """Solve for points (3, n) linearly, rows weighted by the mean of both directions: a start for Gauss-Newton."""
     n = len(pull.x)
     columns = np.empty((4 * n, pull.x.shape[1]))
     w, wx, wy, wq = columns[:n], columns[n : 2 * n], columns[2 * n : 3 * n], columns[3 * n :]
@@ -167,7 +92,7 @@ def start_points(lenses: Lenses, pull: Pull) -> FloatArray:
     wq += wy * pull.y
     sums = apply_table(lenses.linear, columns)
     with np.errstate(all="ignore"):
-        return solve_symmetric(sums[:6], sums[6:])
+        return solve(sums[:6], sums[6:])
 
 
 def step_points(lenses: Lenses, pull: Pull, points: FloatArray) -> Step:
@@ -217,48 +142,47 @@ def step_points(lenses: Lenses, pull: Pull, points: FloatArray) -> Step:
         hh += work
         gradient = apply_table(lenses.gradient, slopes)
         normal = apply_table(lenses.hessian, columns)
-        step = solve_symmetric(normal, gradient)
+        step = solve(normal, gradient)
         cost = squared.sum(0)
         gradient *= step
         cost -= gradient.sum(0)
         return Step(points - step, normal, cost, depth, squared)
 
 
-def _matrix(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> FloatArray:
-    """Return the Gauss-Newton matrix (6, n) at points with reprojection `at`; absent views have precision 0."""
-    w = precision / (at.depth * at.depth)
-    m11, m12, m22 = w * views.m11, w * views.m12, w * views.m22
-    mu, mv = m11 * at.u + m12 * at.v, m12 * at.u + m22 * at.v
-    return apply_table(lenses.hessian, np.concatenate([m11, m12, m22, mu, mv, mu * at.u + mv * at.v]))
+def normal_of(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> FloatArray:
+    """Return the Gauss-Newton matrix (6, n), 1/mm^2, of points with reprojection `at`.
 
-
-def _gradient(lenses: Lenses, by_u: FloatArray, by_v: FloatArray, at: Fit) -> FloatArray:
-    """Return the gradient (3, n) from the weighted derivatives by the normalised coordinates, over depth."""
-    return apply_table(lenses.gradient, np.concatenate([by_u, by_v, at.u * by_u + at.v * by_v]))
-
-
-def refine(lenses: Lenses, views: Views, precision: FloatArray, points: FloatArray, at: Fit) -> FloatArray:
-    """Do one Gauss-Newton step on the reprojection, the lens taken to first order around each view.
-
-    Parameters
-    ----------
-    lenses : Lenses
-    views : Views
-    precision : (n_cameras, n_points) array, 1/px^2
-    points : (3, n_points) array, mm
-    at : Fit
-        Of `points`.
-
-    Returns
-    -------
-    (3, n_points) array, mm
+    Views of `precision` 0, in 1/px^2, take no part.
     """
     with np.errstate(all="ignore"):
-        w = precision / at.depth
-        du, dv = at.u - views.x, at.v - views.y
-        H = _matrix(lenses, views, precision, at)
-        g = _gradient(lenses, w * (views.m11 * du + views.m12 * dv), w * (views.m12 * du + views.m22 * dv), at)
-        return points - solve_symmetric(H, g)
+        w = np.where(precision > 0, precision / (at.depth * at.depth), 0.0)
+        m11, m12, m22 = w * views.m11, w * views.m12, w * views.m22
+        mu, mv = m11 * at.u + m12 * at.v, m12 * at.u + m22 * at.v
+        return apply_table(lenses.hessian, np.concatenate([m11, m12, m22, mu, mv, mu * at.u + mv * at.v]))
+
+
+def gradient_of(lenses: Lenses, views: Views, precision: FloatArray, seen: Reprojection) -> FloatArray:
+    """Return the gradient of half the weighted squared errors by each point, (3, n_points), 1/mm."""
+    with np.errstate(all="ignore"):
+        used = precision > 0
+        w = np.where(used, precision / seen.at.depth, 0.0)
+        across, down = np.where(used, w * seen.across, 0.0), np.where(used, w * seen.down, 0.0)
+        by_u, by_v = views.a11 * across + views.a21 * down, views.a12 * across + views.a22 * down
+        return apply_table(lenses.gradient, np.concatenate([by_u, by_v, seen.at.u * by_u + seen.at.v * by_v]))
+
+
+def camera_normals(lenses: Lenses, pull: Pull, points: FloatArray) -> FloatArray:
+    """Return what each camera adds to the Gauss-Newton matrix, (n_cameras, n_points, 3, 3) in 1/mm^2."""
+    n = len(pull.x)
+    with np.errstate(all="ignore"):
+        depth, u, v = in_cameras(lenses, points)
+        w = 1 / (depth * depth)
+        m11, m12, m22 = w * pull.p11, w * pull.p12, w * pull.p22
+        mu, mv = m11 * u + m12 * v, m12 * u + m22 * v
+        columns = np.stack([m11, m12, m22, mu, mv, mu * u + mv * v])
+        rows = np.einsum("mkc,kcn->mcn", lenses.hessian.reshape(6, 6, n), columns)
+    square: FloatArray = np.moveaxis(rows[[0, 1, 2, 1, 3, 4, 2, 4, 5]], 0, -1).reshape(n, -1, 3, 3)
+    return square
 
 
 def squared_at(lenses: Lenses, pull: Pull, points: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -275,20 +199,6 @@ def squared_at(lenses: Lenses, pull: Pull, points: FloatArray) -> tuple[FloatArr
         v *= pull.p22
         squared += v
         return depth, squared
-
-
-def camera_normals(lenses: Lenses, pull: Pull, points: FloatArray) -> FloatArray:
-    """Return what each camera adds to the Gauss-Newton matrix, (n_cameras, n_points, 3, 3) in 1/mm^2."""
-    n = len(pull.x)
-    with np.errstate(all="ignore"):
-        depth, u, v = in_cameras(lenses, points)
-        w = 1 / (depth * depth)
-        m11, m12, m22 = w * pull.p11, w * pull.p12, w * pull.p22
-        mu, mv = m11 * u + m12 * v, m12 * u + m22 * v
-        columns = np.stack([m11, m12, m22, mu, mv, mu * u + mv * v])
-        rows = np.einsum("mkc,kcn->mcn", lenses.hessian.reshape(6, 6, n), columns)
-    square: FloatArray = np.moveaxis(rows[[0, 1, 2, 1, 3, 4, 2, 4, 5]], 0, -1).reshape(n, -1, 3, 3)
-    return square
 
 
 def leverage(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> FloatArray:
@@ -308,7 +218,7 @@ def leverage(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> Fl
         0 where nothing, 1 where all of the error in both directions is absorbed; NaN where there is no point.
     """
     with np.errstate(all="ignore"):
-        covariance = invert_symmetric(_matrix(lenses, views, precision, at)).transpose(1, 2, 0)
+        covariance = inverse_matrix(normal_of(lenses, views, precision, at)).transpose(1, 2, 0)
         inverse = 1 / at.depth
         R = lenses.rotation[..., None]
         u_by, v_by = (
@@ -324,4 +234,4 @@ def leverage(lenses: Lenses, views: Views, precision: FloatArray, at: Fit) -> Fl
 def covariances(lenses: Lenses, views: Views, precision: FloatArray, points: FloatArray) -> FloatArray:
     """Return the covariance (n_points, 3, 3) in mm^2 of points (3, n_points) under the given precision of views."""
     with np.errstate(all="ignore"):
-        return invert_symmetric(_matrix(lenses, views, precision, fit(lenses, views, points)))
+        return inverse_matrix(normal_of(lenses, views, precision, fit(lenses, views, points)))

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.reconstruction.points.consensus import agree, best_pairs
 from pose3d.reconstruction.points.likelihood import (
     Pull,
     camera_normals,
-    invert_symmetric,
     leverage,
     start_points,
     step_points,
@@ -110,7 +110,7 @@ def _component_noise(lenses: Lenses, views: Views, chosen: BoolArray, scale: Flo
     pull = Pull.of(views, np.where(chosen, views.weight / scale[:, None] ** 2, 0.0))
     step = step_points(lenses, pull, start_points(lenses, pull))
     step = step_points(lenses, pull, step.points)
-    inverse = invert_symmetric(step.normal)
+    inverse = inverse_matrix(step.normal)
     keep = np.isfinite(inverse[:, 0, 0]) & (chosen.sum(0) >= 3)
     absorbed = inverse[keep] @ camera_normals(lenses, pull, step.points)[:, keep]
     flat, turned = (part.reshape(n_cameras, -1) for part in (absorbed, absorbed.swapaxes(-1, -2)))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from pose3d.data import Camera
 from pose3d.geometry.arrays import FloatArray
-from pose3d.reconstruction.points.likelihood import solve_symmetric
+from pose3d.geometry.symmetric import solve
 from pose3d.reconstruction.points.optics import rays_of
 from pose3d.reconstruction.points.views import Lenses, Views, apply_table
 
@@ -27,7 +27,7 @@ def _solve(lenses: Lenses, x: FloatArray, y: FloatArray, weight: FloatArray) -> 
     wq += wy * y
     sums = apply_table(lenses.linear, columns)
     with np.errstate(all="ignore"):
-        return solve_symmetric(sums[:6], sums[6:])
+        return solve(sums[:6], sums[6:])
 
 
 def solve_linear(lenses: Lenses, views: Views) -> FloatArray:

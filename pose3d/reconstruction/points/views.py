@@ -12,10 +12,10 @@ import numpy as np
 
 from pose3d.data import Camera
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+from pose3d.geometry.symmetric import ENTRIES
 from pose3d.reconstruction.points.optics import Optics, rays_of
 
 __all__ = [
-    "PIVOTS",
     "Fit",
     "Lenses",
     "Reprojection",
@@ -28,9 +28,6 @@ __all__ = [
 ]
 
 _COLUMNS = 1024
-
-PIVOTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-"""Entries of a symmetric 3x3 matrix, in the order in which it is kept as six rows."""
 
 
 class Lenses(NamedTuple):
@@ -72,10 +69,10 @@ class Lenses(NamedTuple):
         t = cam_from_world[:, :3, 3] + R @ origin
 
         def outer(a: FloatArray, b: FloatArray) -> list[FloatArray]:
-            return [a[:, i] * b[:, j] for i, j in PIVOTS]
+            return [a[:, i] * b[:, j] for i, j in ENTRIES]
 
         def both(a: FloatArray, b: FloatArray) -> list[FloatArray]:
-            return [a[:, i] * b[:, j] + b[:, i] * a[:, j] for i, j in PIVOTS]
+            return [a[:, i] * b[:, j] + b[:, i] * a[:, j] for i, j in ENTRIES]
 
         r1, r2, r3 = R[:, 0], R[:, 1], R[:, 2]
         t1, t2, t3 = (t[:, i, None] for i in range(3))

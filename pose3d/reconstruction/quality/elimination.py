@@ -14,6 +14,7 @@ import numpy as np
 from pose3d.data import Camera
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.geometry.projection import project_camera_frame
+from pose3d.geometry.symmetric import ENTRIES, inverse_matrix
 from pose3d.geometry.triangulation import triangulate_svd
 from pose3d.reconstruction.quality.sample import Sample
 
@@ -223,22 +224,13 @@ def _solve(
     N = np.swapaxes(weighted, -1, -2) @ rows
     trace = np.einsum("pii->p", N)
     N[:, (0, 1, 2), (0, 1, 2)] += (1e-9 * trace + 1e-300)[:, None] + (trace == 0)[:, None]
-    inverse = _inverse(N)
+    inverse = inverse_matrix(np.moveaxis(N.reshape(n, 9)[:, [3 * i + j for i, j in ENTRIES]], -1, 0))
     shift = -(inverse @ (np.swapaxes(weighted, -1, -2) @ residual.reshape(n, n_rows, 1)))[..., 0]
     depth = np.where(weight > 0, in_camera[..., 2], np.inf).min(1)
     length = np.linalg.norm(shift, axis=-1)
     with np.errstate(invalid="ignore"):
         shift *= np.minimum(1.0, _STEP * depth / np.maximum(length, 1e-9))[:, None]
     return np.asarray(np.nan_to_num(shift)), np.asarray(inverse)
-
-
-def _inverse(N: FloatArray) -> FloatArray:
-    """Invert symmetric positive 3x3 matrices by cofactors: four times as fast as LAPACK on so many."""
-    a, b, c, d, e, f = N[:, 0, 0], N[:, 0, 1], N[:, 0, 2], N[:, 1, 1], N[:, 1, 2], N[:, 2, 2]
-    A, B, C = d * f - e * e, c * e - b * f, b * e - c * d
-    D, E, F = a * f - c * c, b * c - a * e, a * d - b * b
-    out = np.stack([A, B, C, B, D, E, C, E, F], axis=-1) / (a * A + b * B + c * C)[:, None]
-    return np.asarray(out.reshape(-1, 3, 3))
 
 
 def measure_noise(problem: Problem, fit: Fit) -> float:

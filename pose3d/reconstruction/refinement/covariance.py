@@ -4,6 +4,7 @@ import numpy as np
 
 from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.banded import BandedMatrix
+from pose3d.geometry.symmetric import ENTRIES, inverse
 from pose3d.reconstruction.refinement.differences import Differences
 from pose3d.reconstruction.refinement.limbs import LimbFit
 
@@ -72,7 +73,7 @@ def limb_information(blocks: FloatArray, limbs: LimbFit) -> FloatArray:
     ends = limbs.limbs.ends
     n_limbs = len(ends)
     u = limbs.direction
-    outer = np.stack([u[..., i] * u[..., j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))])
+    outer = np.stack([u[..., i] * u[..., j] for i, j in ENTRIES])
     doubled = outer * np.array([1.0, 2.0, 2.0, 1.0, 2.0, 1.0])[:, None, None]
     there = limbs.weight > 0
     variance = np.square(limbs.limbs.sd_mm)[:, None]
@@ -82,20 +83,12 @@ def limb_information(blocks: FloatArray, limbs: LimbFit) -> FloatArray:
     message = np.zeros((2, *there.shape))  # what the first and the second end learn
     told = np.zeros_like(blocks)
     for _sweep in range(_SWEEPS):
-        inverse = _invert(blocks + told)
+        known = inverse(blocks + told)
         with np.errstate(divide="ignore", invalid="ignore"):
             for end in (0, 1):
                 other = ends[:, 1 - end]
-                spread = np.einsum("slf,slf->lf", doubled, inverse[:, other])
+                spread = np.einsum("slf,slf->lf", doubled, known[:, other])
                 alone = spread / np.maximum(1 - message[1 - end] * spread, 1e-9)
                 message[end] = np.where(there, 1 / (variance + alone), 0.0)
         told = incidence[0] @ (message[0] * outer) + incidence[1] @ (message[1] * outer)
     return np.asarray(told)
-
-
-def _invert(h: FloatArray) -> FloatArray:
-    """Invert symmetric 3x3 matrices (6, ...)."""
-    a, b, c, d, e, f = h
-    out = np.stack([d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b])
-    out /= a * out[0] + b * out[1] + c * out[2]
-    return out

@@ -4,7 +4,8 @@ import numpy as np
 
 from pose3d.data.camera import Rig
 from pose3d.geometry.arrays import FloatArray, IntArray
-from pose3d.reconstruction.refinement.rig_uncertainty import FULL, covariance_of, derivatives, invert_symmetric
+from pose3d.geometry.symmetric import full_matrix, inverse_matrix
+from pose3d.reconstruction.refinement.rig_uncertainty import covariance_of, derivatives
 
 __all__ = ["CovarianceCells", "choose_cell_mm"]
 
@@ -56,10 +57,10 @@ class CovarianceCells:
             self._fill(unknown)
         row = np.searchsorted(self._key, key)[cell]
         weight = precision.T[..., None]
-        inverse = invert_symmetric((self._information[row] @ weight)[..., 0].T)
+        inverse = inverse_matrix((self._information[row] @ weight)[..., 0].T)
         weight = (precision[self._first] * precision[self._second]).T[..., None]
         spread = self._by_pair[row] @ weight
-        return np.asarray(inverse @ spread[:, FULL, 0].reshape(-1, 3, 3) @ inverse)
+        return np.asarray(inverse @ full_matrix(spread[..., 0].T) @ inverse)
 
     def _fill(self, key: IntArray) -> None:
         corner = np.stack([key // _SIDE // _SIDE, key // _SIDE % _SIDE, key % _SIDE], axis=-1) - _FARTHEST

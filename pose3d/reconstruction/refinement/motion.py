@@ -8,6 +8,7 @@ import numpy as np
 
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.log import logger
 from pose3d.reconstruction.points.chunks import learn_noise
 from pose3d.reconstruction.points.noise import Noise
@@ -198,7 +199,7 @@ def _limbs(
     between = smoothed[a] - smoothed[b]
     smooth_length = np.where(both, np.sqrt(np.einsum("lfi,lfi->lf", between, between)), np.nan)
     place = fixes.x + fixes.middle
-    covariance = _inverse(fixes.blocks[:, a]) + _inverse(fixes.blocks[:, b])
+    covariance = inverse_matrix(fixes.blocks[:, a]) + inverse_matrix(fixes.blocks[:, b])
     with np.errstate(all="ignore"):
         u = between / smooth_length[..., None]
         stretch = np.einsum("lfi,lfi->lf", u, place[a] - place[b]) - smooth_length
@@ -225,14 +226,3 @@ def _medians(rows: FloatArray, known: BoolArray, otherwise: float) -> FloatArray
     return np.array(
         [np.median(row[np.isfinite(row)]) if some else otherwise for row, some in zip(rows, known, strict=True)]
     )
-
-
-def _inverse(blocks: FloatArray) -> FloatArray:
-    """Invert symmetric 3x3 matrices (6, ...) to (..., 3, 3); NaN where there is none."""
-    out = np.full((*blocks.shape[1:], 3, 3), np.nan)
-    there = blocks[0] > 0
-    full = np.empty((int(there.sum()), 3, 3))
-    for entry, (i, j) in enumerate(((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))):
-        full[:, i, j] = full[:, j, i] = blocks[entry][there]
-    out[there] = np.linalg.inv(full) if len(full) else full
-    return out

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.reconstruction.points.likelihood import gradient_of, normal_of
 from pose3d.reconstruction.points.views import Lenses, Views, reproject
 from pose3d.reconstruction.refinement.differences import Differences
 from pose3d.reconstruction.refinement.limbs import LimbFit, Limbs
 from pose3d.reconstruction.refinement.losses import Loss, loss_weights
-from pose3d.reconstruction.refinement.reprojection import view_blocks, view_gradient
 
 __all__ = ["HOLD_MM", "Linearized", "Problem", "flat", "tracks"]
 
@@ -118,8 +118,8 @@ class Problem:
             value, weight = loss_weights(self.loss, np.where(used, z, 0.0), self.loss_scale)
             precision = self.precision * weight
         shape = self.active.shape
-        blocks = view_blocks(self.lenses, self.views, precision, seen).reshape(6, *shape)
-        gradient = tracks(view_gradient(self.lenses, self.views, precision, seen), shape)
+        blocks = normal_of(self.lenses, self.views, precision, seen.at).reshape(6, *shape)
+        gradient = tracks(gradient_of(self.lenses, self.views, precision, seen), shape)
         held = x - self.start
         rows = self.differences.rows(x)
         limbs = self.limbs.fit(x, self.active)

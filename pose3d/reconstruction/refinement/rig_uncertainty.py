@@ -15,26 +15,21 @@ from pose3d.data.rig_covariance import LENS_PARAMETERS, N_CAMERA_PARAMETERS, Rig
 from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.geometry.lenses import lens_components
 from pose3d.geometry.rotations import exp_so3, log_so3
+from pose3d.geometry.symmetric import inverse_matrix
 
 __all__ = [
-    "FULL",
     "Derivatives",
     "calibration_covariance",
     "covariance_of",
     "derivatives",
     "gradient_shift",
-    "invert_symmetric",
     "moved_rig",
     "pixel_shift",
     "point_sensitivity",
     "rig_samples",
 ]
 
-FULL = np.array([0, 1, 2, 1, 3, 4, 2, 4, 5])
-"""Which of the six entries of its upper triangle stands where in a symmetric 3x3 matrix."""
-
 _RUN = 512  # points whose products with all parameters are in memory at once
-_FLAT = 1e-12  # of the cube of a matrix's mean eigenvalue: below this determinant, rays fix no point
 
 
 def rig_samples(rig: Rig, n: int, rng: np.random.Generator) -> FloatArray:
@@ -169,7 +164,7 @@ def point_sensitivity(rig: Rig, xyz: FloatArray, precision: FloatArray) -> Float
         weight = np.where(seen.behind, 0.0, precision[i])
         matrix += weight * seen.information
         pull[mine] = weight * seen.pull
-    return -invert_symmetric(matrix) @ np.moveaxis(pull, -1, 0).swapaxes(-1, -2)
+    return -inverse_matrix(matrix) @ np.moveaxis(pull, -1, 0).swapaxes(-1, -2)
 
 
 def calibration_covariance(rig: Rig, xyz: FloatArray, precision: FloatArray) -> FloatArray:
@@ -296,13 +291,3 @@ def derivatives(camera: Camera, xyz: FloatArray, places: IntArray) -> Derivative
     out[:, :, behind] = 0.0
     by_world = np.asarray((R.T @ along.reshape(2, 3, len(xyz))).reshape(2, 3, len(xyz)))
     return Derivatives(by_world, out, behind)
-
-
-def invert_symmetric(matrix: FloatArray) -> FloatArray:
-    """Invert symmetric 3x3 matrices, (6, n) entries xx xy xz yy yz zz, to (n, 3, 3); NaN where they are singular."""
-    a, b, c, d, e, f = matrix
-    cofactors = np.stack([d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b])
-    det = a * cofactors[0] + b * cofactors[1] + c * cofactors[2]
-    with np.errstate(all="ignore"):
-        cofactors *= np.where(det > _FLAT * ((a + d + f) / 3) ** 3, 1 / det, np.nan)
-    return np.asarray(cofactors[FULL].T.reshape(-1, 3, 3))

@@ -6,10 +6,10 @@ import numpy as np
 
 from pose3d.data import Rig
 from pose3d.geometry.arrays import FloatArray
+from pose3d.reconstruction.points.likelihood import gradient_of
 from pose3d.reconstruction.points.views import Fit as Seen
 from pose3d.reconstruction.points.views import Lenses, Reprojection, in_cameras
 from pose3d.reconstruction.refinement.problem import flat, tracks
-from pose3d.reconstruction.refinement.reprojection import view_gradient
 from pose3d.reconstruction.refinement.rig_uncertainty import gradient_shift
 from pose3d.reconstruction.refinement.solver import NormalMatrix
 from pose3d.reconstruction.refinement.window import Refined
@@ -91,7 +91,7 @@ def draw_samples(
         draws = _Draws(seed, sample, first, n_frames)
         pixel = np.moveaxis(draws.normal(0, n_cameras, n_tracks, 2), 0, 2).reshape(n_cameras, -1, 2) * root[..., None]
         noise = Reprojection(pixel[..., 0], pixel[..., 1], where)
-        pull = tracks(view_gradient(problem.lenses, problem.views, precision, noise), problem.active.shape)
+        pull = tracks(gradient_of(problem.lenses, problem.views, precision, noise), problem.active.shape)
         n_rows = problem.differences.weight.shape[1]
         pull += problem.differences.pull(np.moveaxis(draws.normal(1, n_tracks, 3), 0, 1)[:, :n_rows])
         if len(along):

@@ -6,6 +6,7 @@ import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.banded import BandedMatrix
+from pose3d.geometry.symmetric import multiply
 from pose3d.reconstruction.refinement.differences import Differences
 
 __all__ = ["Fixes", "Start", "find_smoothness", "smooth"]
@@ -67,15 +68,6 @@ class Fixes:
         there = trace > 0
         mean = trace.sum(1) / np.maximum(there.sum(1), 1)
         return np.asarray(1 / np.sqrt(np.where(mean > 0, mean, 1.0)))
-
-
-def multiply(blocks: FloatArray, x: FloatArray) -> FloatArray:
-    """Multiply symmetric 3x3 matrices (6, ...) with vectors (..., 3)."""
-    a, b, c = x[..., 0], x[..., 1], x[..., 2]
-    out = np.empty(x.shape)
-    for row, (i, j, k) in enumerate(((0, 1, 2), (1, 3, 4), (2, 4, 5))):
-        out[..., row] = blocks[i] * a + blocks[j] * b + blocks[k] * c
-    return out
 
 
 def _quadratic(blocks: FloatArray, x: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.geometry.banded import BandedFactor, BandedMatrix
+from pose3d.geometry.symmetric import ENTRIES
 from pose3d.reconstruction.refinement.limbs import LimbFit
 from pose3d.reconstruction.refinement.problem import Linearized, Problem
 
@@ -98,7 +99,7 @@ def limb_blocks(limbs: LimbFit) -> FloatArray:
     u = limbs.direction
     n_limbs, n_frames = limbs.weight.shape
     own = np.empty((6, n_limbs, n_frames))
-    for entry, (i, j) in enumerate(((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))):
+    for entry, (i, j) in enumerate(ENTRIES):
         own[entry] = limbs.weight * u[..., i] * u[..., j]
     incidence = np.zeros((limbs.n_tracks, n_limbs))
     incidence[limbs.limbs.ends.T, np.arange(n_limbs)] = 1.0

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.reconstruction.association.swap_search import find_swaps
+from pose3d.reconstruction.association.swap_search import exchange_partners, find_swaps
 from pose3d.reconstruction.points.chunks import Resolved, resolve_chunk
 from pose3d.reconstruction.points.noise import Noise
 from pose3d.reconstruction.points.views import Lenses, Views, fit
@@ -125,14 +125,10 @@ def _find_swaps(lenses: Lenses, found: Resolved, shape: tuple[int, ...], noise: 
 
 def _exchange(values: FloatArray, swapped: BoolArray, pairs: SidePairs) -> FloatArray:
     """Exchange partners in an array (n_cameras, n_tracks, n_frames, k)."""
-    n_cameras, n_tracks, n_frames, k = values.shape
-    out = values.reshape(n_cameras, pairs.n_individuals, -1, n_frames, k).copy()
-    where = np.moveaxis(swapped, 1, 3)[..., None]  # camera, individual, pair, frame
-    left, right = pairs.keypoints.T
-    first, second = out[:, :, left], out[:, :, right]
-    out[:, :, left] = np.where(where, second, first)
-    out[:, :, right] = np.where(where, first, second)
-    return out.reshape(n_cameras, n_tracks, n_frames, k)
+    n_cameras, _, n_frames, k = values.shape
+    apart = values.reshape(n_cameras, pairs.n_individuals, -1, n_frames, k)
+    by_frame = exchange_partners(np.moveaxis(apart, 3, 0), swapped.swapaxes(0, 1), pairs.keypoints)
+    return np.ascontiguousarray(np.moveaxis(by_frame, 0, 3)).reshape(values.shape)
 
 
 def agreeing_views(

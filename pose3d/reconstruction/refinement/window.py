@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.reconstruction.points.likelihood import invert_symmetric
+from pose3d.geometry.symmetric import inverse_matrix
 from pose3d.reconstruction.points.views import Lenses
 from pose3d.reconstruction.refinement.covariance import posterior_covariance
 from pose3d.reconstruction.refinement.differences import Differences
@@ -69,7 +69,7 @@ def leave_unrefined(resolution: Resolution) -> Unrefined:
     shape = (len(resolution.used), *fixes.there.shape)
     x = np.where(fixes.there[..., None], fixes.x + fixes.middle, np.nan)
     with np.errstate(all="ignore"):
-        covariance = invert_symmetric(fixes.blocks.reshape(6, -1)).reshape(*shape[1:], 3, 3)
+        covariance = inverse_matrix(fixes.blocks.reshape(6, -1)).reshape(*shape[1:], 3, 3)
     covariance[~fixes.there] = np.nan
     return Unrefined(
         x, covariance, resolution.used.reshape(shape), resolution.distance_px.reshape(shape), resolution.swapped

@@ -21,6 +21,9 @@ LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 HOMES = {  # library: where alone it may be imported
     "tensorflow": ("pose3d.network",),
     "keras": ("pose3d.network",),
+    "ai_edge_litert": ("pose3d.network",),
+    "starlette": ("pose3d.labeling",),
+    "uvicorn": ("pose3d.labeling",),
     "vispy": ("pose3d.viewer",),
     "PySide6": ("pose3d.viewer",),
     "PyQt6": ("pose3d.viewer",),

@@ -30,8 +30,8 @@ points = triangulate(load_keypoints(files, fps=truth.points.fps), rig)
 print(points)
 
 # %% [markdown]
-# Without definitions, `joint_angles` finds the human angles by the names of the keypoints, as coco17, halpe26, body25
-# and body25b have them. Signs are the same on both sides.
+# Without definitions, `joint_angles` finds the human angles by the names of the keypoints, as coco17, halpe26, body25,
+# body25b and blazepose33 have them. Signs are the same on both sides.
 
 # %%
 angles = joint_angles(points)

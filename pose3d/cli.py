@@ -6,20 +6,28 @@ from typing import Annotated
 
 import typer
 
+from pose3d.cli_analyze import analyze
 from pose3d.cli_board import board
 from pose3d.cli_calibrate import calibrate
 from pose3d.cli_chain import angles, export, triangulate
 from pose3d.cli_console import INTERRUPTED, register
+from pose3d.cli_evaluate import evaluate
+from pose3d.cli_extract import extract
 from pose3d.cli_filter import filter
+from pose3d.cli_label import label
+from pose3d.cli_outliers import outliers, refine
 from pose3d.cli_project import demo, doctor, init, run
 from pose3d.cli_quality import quality, reproject
 from pose3d.cli_subject import recalibrate
 from pose3d.cli_sync import sync
+from pose3d.cli_train import train
 from pose3d.cli_world import align, compare
+from pose3d.cli_zoo import zoo
 
 __all__ = ["app", "main"]
 
 _CHAIN = "The chain, on files or a session"
+_NETWORKS = "Networks that find 2D keypoints"
 _KEYPOINTS = "Keypoints"
 _CAMERAS = "Cameras"
 _PROJECT = "Projects"
@@ -87,6 +95,40 @@ register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25
 register(app, panel=_CHAIN, examples=["pose3d export trial.csv --trc trial.trc"])(export)
 register(
     app,
+    panel=_NETWORKS,
+    examples=[
+        "pose3d extract my-project",
+        "pose3d extract my-project/session1 --n 40 --method uniform",
+        "pose3d extract my-project/session1 --at 1.5s,300",
+    ],
+)(extract)
+register(app, panel=_NETWORKS, examples=["pose3d label my-project", "pose3d label my-project --no-browser"])(label)
+register(
+    app,
+    panel=_NETWORKS,
+    examples=["pose3d train my-project", "pose3d train my-project --backbone mobilenetv2 --name fast --steps 5000"],
+)(train)
+register(
+    app,
+    panel=_NETWORKS,
+    examples=["pose3d evaluate my-project", "pose3d evaluate my-project --second-labels CollectedData_ben.csv"],
+)(evaluate)
+register(
+    app,
+    panel=_NETWORKS,
+    examples=[
+        "pose3d analyze my-project/session1",
+        "pose3d analyze walk_left.mp4 walk_right.mp4 --model blazepose-full",
+        "pose3d analyze walk_left.mp4 --model my-project/models/default -o walk_left.h5",
+    ],
+)(analyze)
+register(app, panel=_NETWORKS, examples=["pose3d outliers my-project", "pose3d outliers my-project/session1 --n 40"])(
+    outliers
+)
+register(app, panel=_NETWORKS, examples=["pose3d refine my-project", "pose3d refine my-project --self-train"])(refine)
+app.add_typer(zoo, rich_help_panel=_NETWORKS)
+register(
+    app,
     panel=_KEYPOINTS,
     examples=[
         "pose3d filter trial.csv --outliers 11 --max-gap 10 --butterworth-hz 6 -o trial-filtered.csv",
@@ -132,7 +174,15 @@ register(
     panel=_CAMERAS,
     examples=["pose3d recalibrate back=back.h5 mid=mid.h5 top=top.h5 -c calibration.toml -o recalibrated.toml"],
 )(recalibrate)
-register(app, panel=_PROJECT, examples=["pose3d init my-project"])(init)
+register(
+    app,
+    panel=_PROJECT,
+    examples=[
+        "pose3d init my-project",
+        "pose3d init my-project --from reaching-anna-2024-01-31",
+        "pose3d init reaching-anna-2024-01-31",
+    ],
+)(init)
 register(app, panel=_PROJECT, examples=["pose3d run my-project/session1", "pose3d run my-project/session1 --dry-run"])(
     run
 )

@@ -54,7 +54,9 @@ Output = Annotated[
 ]
 SkeletonName = Annotated[
     str | None,
-    typer.Option("--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25 or body25b."),
+    typer.Option(
+        "--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25, body25b, blazepose33."
+    ),
 ]
 
 

@@ -161,8 +161,8 @@ def angles(
 ) -> int:
     """Compute joint angles.
 
-    Without --config: the angles of the human body whose keypoints are there, by their names (coco17, halpe26, body25 or
-    body25b).
+    Without --config: the angles of the human body whose keypoints are there, by their names (coco17, halpe26, body25,
+    body25b or blazepose33).
     """
     folder = session_folder([points])
     if folder is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pose3d.cli_arguments import CamRegex
 from pose3d.cli_console import QUALITY, Console
 
 if TYPE_CHECKING:
@@ -64,15 +65,38 @@ def run_steps(
 def init(
     console: Console,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the project; made if absent.")] = Path(),
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PROJECT",
+            help="A DeepLabCut or anipose project whose settings and labels are taken over."
+            " [dim]Default: the one in FOLDER, if there is one.[/dim]",
+        ),
+    ] = None,
+    cam_regex: CamRegex = None,
 ) -> int:
-    """Make a project: a commented pose3d.toml."""
-    from pose3d.project import create_project
+    """Make a project: a commented pose3d.toml.
 
-    written = create_project(folder)
-    console.say(
-        f"written: {written}", "Fill in the board, put clips into SESSION/calibration, then: pose3d run SESSION"
-    )
-    console.result({"config": written})
+    A project of DeepLabCut or anipose is adopted: its settings are taken over, its labels are used, and its own files
+    stay as they are.
+    """
+    from pose3d.project import create_project
+    from pose3d.project.adoption import adopt_project, find_foreign_project
+
+    found = source if source is not None else find_foreign_project(folder)
+    if found is None:
+        settings = {} if cam_regex is None else {"project": {"cam_regex": cam_regex}}
+        written = create_project(folder, settings)
+        console.say(
+            f"written: {written}", "Fill in the board, put clips into SESSION/calibration, then: pose3d run SESSION"
+        )
+        console.result({"config": written})
+        return 0
+    adopted = adopt_project(folder, found, cam_regex=cam_regex)
+    console.say(f"adopted {adopted.source}", *(f"  {note}" for note in adopted.notes), f"written: {adopted.config}")
+    console.say("next: pose3d extract, pose3d label")
+    console.result({"config": adopted.config, "adopted": adopted.source, "notes": adopted.notes})
     return 0
 
 

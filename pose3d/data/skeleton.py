@@ -53,7 +53,7 @@ class Skeleton:
         Parameters
         ----------
         name : str
-            ``coco17``, ``halpe26``, ``body25`` or ``body25b``; case, ``-`` and ``_`` do not matter.
+            ``coco17``, ``halpe26``, ``body25``, ``body25b`` or ``blazepose33``; case, ``-`` and ``_`` do not matter.
 
         Raises
         ------

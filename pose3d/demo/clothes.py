@@ -7,7 +7,7 @@ import numpy as np
 
 from pose3d.demo.room import fractal_noise
 
-__all__ = ["Outfit", "make_outfit"]
+__all__ = ["Outfit", "make_outfit", "make_plain_outfit"]
 
 _ROWS, _COLUMNS = 64, 128  # along a part from its lower to its upper end, and around it: back, right, front, left
 
@@ -102,3 +102,14 @@ def make_outfit(rng: np.random.Generator) -> Outfit:
         },
         hair_long=bool(rng.random() < 0.4),
     )
+
+
+def make_plain_outfit(rng: np.random.Generator) -> Outfit:
+    """Draw an outfit without patterns: long sleeves, long legs, often all of one colour."""
+    outfit = make_outfit(rng)
+    top, legs = _hue(rng, low=60, high=200), _hue(rng, low=50, high=170)
+    if rng.random() < 0.5:
+        legs = top
+    upper, lower = _cloth(top, rng, strength=0.10), _cloth(legs, rng, strength=0.10)
+    parts = {"torso": upper, "upper_arm": upper, "forearm": upper, "pelvis": lower, "thigh": lower, "shank": lower}
+    return Outfit(outfit.textures | parts, outfit.hair_long)

@@ -138,14 +138,17 @@ class FigurePainter:
     camera : Camera
     limbs : list of Limb
     outfit : Outfit
+    scene : (h, w) float32 array, mm, optional
+        Depth of what stands in the room; infinite where it is empty. The body is painted behind what is nearer.
     """
 
-    def __init__(self, camera: Camera, limbs: list[Limb], outfit: Outfit) -> None:
+    def __init__(self, camera: Camera, limbs: list[Limb], outfit: Outfit, *, scene: np.ndarray | None = None) -> None:
         self.camera, self.limbs, self.outfit = camera, limbs, outfit
         w, h = camera.size
         rays = pixel_rays(camera)
         self._rays = np.concatenate([rays, np.ones((h, w, 1), np.float32)], axis=-1)
         self._depth = np.full((h, w), _EMPTY, dtype=np.float32)
+        self._scene = None if scene is None else np.minimum(scene, _EMPTY).astype(np.float32)
         self._rotation = exp_so3(camera.rotation)
         self._center = camera.center
         self._boxes, self._order = self._place()
@@ -189,7 +192,7 @@ class FigurePainter:
         x1, y1 = (int(v) for v in boxes[seen, 2:].max(0))
         color = image[y0:y1, x0:x1].astype(np.float32)
         depth = self._depth[y0:y1, x0:x1]
-        depth.fill(_EMPTY)
+        depth[...] = _EMPTY if self._scene is None else self._scene[y0:y1, x0:x1]
         for index in self._order[frame]:
             if seen[index]:
                 left, top, right, bottom = (int(v) for v in boxes[index])
@@ -280,5 +283,8 @@ class FigurePainter:
         rows, columns = (np.flatnonzero((small > 0.004).any(axis)) for axis in (1, 0))
         y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         dark = cv2.resize(small[y0:y1, x0:x1], None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
-        patch = image[4 * y0 : 4 * y1, 4 * x0 : 4 * x1]
+        area = (slice(4 * y0, 4 * y1), slice(4 * x0, 4 * x1))
+        if self._scene is not None:
+            dark = dark * (self._scene[area] >= _EMPTY)
+        patch = image[area]
         patch[...] = patch * (1 - dark[..., None])

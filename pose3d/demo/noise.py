@@ -30,10 +30,10 @@ class SensorNoise:
             field = np.round(sigma * rng.standard_normal(shape, dtype=np.float32)).astype(np.int16)
             self._field = np.repeat(field[..., None], 3, axis=2)
 
-    def add(self, image: np.ndarray) -> np.ndarray:
-        """Return the (h, w, 3) uint8 image with noise."""
+    def add(self, image: np.ndarray, *, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the (h, w, 3) uint8 image with noise; `rng` makes the noise of a frame that is rendered by itself."""
         if self._field is None:
             return image
         w, h = self._size
-        x, y = (int(v) for v in self._rng.integers(0, self._spare, 2))
+        x, y = (int(v) for v in (rng or self._rng).integers(0, self._spare, 2))
         return np.asarray(cv2.add(image, self._field[y : y + h, x : x + w], dtype=cv2.CV_8U))

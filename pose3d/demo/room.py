@@ -14,7 +14,6 @@ from pose3d.geometry.rotations import exp_so3
 __all__ = ["Room", "fractal_noise"]
 
 _SAMPLES = 2  # rays a pixel in x and in y
-_LONGEST_TEXTURE = 1800  # texels along the room's longest edge
 
 
 def fractal_noise(
@@ -129,15 +128,18 @@ class Room:
     low, high : (3,) array, mm
         Opposite corners; z is up.
     seed : int
+    texels : int
+        Of the textures along the room's longest edge.
     """
 
     low: FloatArray
     high: FloatArray
     seed: int = 0
+    texels: int = 1800
     _drawn: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
-    def around(cls, rig: Rig, *, seed: int = 0, floor_mm: float | None = None) -> "Room":
+    def around(cls, rig: Rig, *, seed: int = 0, floor_mm: float | None = None, texels: int = 1800) -> "Room":
         """Build a room that holds all cameras and what they look at.
 
         Parameters
@@ -147,6 +149,8 @@ class Room:
             Of the textures.
         floor_mm : float, optional
             Height of the floor; by default somewhat below everything.
+        texels : int
+            Fewer are drawn faster, and do for small images.
         """
         centers = rig.centers
         spread = float(np.linalg.norm(np.ptp(centers, axis=0)))
@@ -158,7 +162,7 @@ class Room:
         low, high = points.min(0) - margin, points.max(0) + margin
         if floor_mm is not None:
             low[2] = floor_mm
-        return cls(low, high, seed)
+        return cls(low, high, seed, texels)
 
     def _texture(self, axis: int, side: int) -> np.ndarray:
         """Return one plane, drawn when first seen."""
@@ -171,7 +175,7 @@ class Room:
         rng = np.random.default_rng([self.seed, 31, axis, side])
         paint = _color(np.random.default_rng([self.seed, 32]), value=(0.66, 0.86), saturation=(0.03, 0.25))
         size = self.high - self.low
-        texel = float(size.max()) / _LONGEST_TEXTURE
+        texel = float(size.max()) / self.texels
         first, second = (a for a in range(3) if a != axis)
         rows, columns = (max(32, round(size[a] / texel)) for a in (first, second))
         if axis == 2:
@@ -182,7 +186,7 @@ class Room:
             upright = _wall((columns, rows), rng, paint)  # (z from the top, along the wall)
             plane = upright[::-1].swapaxes(0, 1)
         grain = 1 + 0.10 * fractal_noise((rows, columns), rng=rng, coarsest=5, octaves=7, fall=0.62)
-        light = _corners_dark((rows, columns), reach=_LONGEST_TEXTURE / 14)
+        light = _corners_dark((rows, columns), reach=self.texels / 14)
         return np.asarray(np.clip(plane * (grain * light)[..., None], 0, 255), dtype=np.uint8)
 
     def paint(self, camera: Camera) -> np.ndarray:

@@ -4,30 +4,26 @@ Columns are (scorer, [individuals,] bodyparts, coords), rows are frames. Keypoin
 under the individual ``single``.
 """
 
-import io
 import math
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pose3d.data.keypoints import Keypoints2D
 from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.camera_keypoints import CameraKeypoints
-from pose3d.io.dlc_csv import LEVELS, CsvTable, not_a_video
+from pose3d.io.dlc_csv import LEVELS, CsvTable
+from pose3d.io.dlc_h5 import H5_KEY, H5Table, is_h5
 from pose3d.io.files import atomic_path, require_file, write_text
-from pose3d.io.hdf5 import opened_h5, read_array, read_names, require_dataset, rows_at_once
 from pose3d.io.names import SINGLE_INDIVIDUAL
 from pose3d.io.rows import find_frame_rows, unique_names
 
-__all__ = ["open_dlc", "read_dlc", "write_dlc"]
+__all__ = ["find_layout", "open_dlc", "read_dlc", "write_dlc"]
 
-_KEY = "df_with_missing"
 _Column: TypeAlias = tuple[str, ...]
 
 
@@ -79,10 +75,8 @@ def open_dlc(
         they are read.
     """
     path = require_file(path)
-    with path.open("rb") as stream:
-        is_h5 = stream.read(8) == b"\x89HDF\r\n\x1a\n"
-    table = _H5Table(path) if is_h5 else CsvTable(path)
-    names, source, target = _layout(rename(table.columns) if rename else table.columns, path)
+    table = H5Table(path) if is_h5(path) else CsvTable(path)
+    names, source, target = find_layout(rename(table.columns) if rename else table.columns, path)
     frames = find_frame_rows(table.numbers(), len(table.columns), path)
     shape = (*map(len, names), 3)
 
@@ -142,13 +136,34 @@ def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d
     form: Literal["table", "fixed"] = "table" if len(names) <= 1000 else "fixed"
     with atomic_path(path) as temporary, pd.HDFStore(str(temporary), "w") as store:
         # Times and PyTables' own index would differ from one writing to the next.
-        store.put(_KEY, frame, format=form, index=False, track_times=False)
+        store.put(H5_KEY, frame, format=form, index=False, track_times=False)
 
 
-def _layout(
+def find_layout(
     columns: Sequence[_Column], path: Path
 ) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], list[int], list[int]]:
-    """Return individuals and keypoints, which columns hold them, and the place of each in (individual, keypoint, 3)."""
+    """Find out what the columns hold.
+
+    Parameters
+    ----------
+    columns : sequence of tuple of str
+        (scorer, [individual,] keypoint, coordinate) of each.
+    path : Path
+        For messages.
+
+    Returns
+    -------
+    names : (individuals, keypoints)
+    source : list of int
+        Columns that hold a coordinate or score.
+    target : list of int
+        The place of each in an (individuals, keypoints, 3) array laid flat.
+
+    Raises
+    ------
+    FormatError
+        If they hold no 2D keypoints of one scorer, or one twice.
+    """
     scorers = list(dict.fromkeys(column[0] for column in columns))
     if len(scorers) > 1:
         raise FormatError(f"{path}: holds predictions of {len(scorers)} scorers ({', '.join(scorers)}); keep one")
@@ -172,173 +187,3 @@ def _layout(
             raise FormatError(f'{path}: column "{part}" {coord} is there twice')
         found[place] = i
     return (individuals, parts), list(found.values()), list(found)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Decodes lists, tuples, dicts, texts and numbers. Whatever else a pickle can do goes through find_class."""
-
-    def find_class(self, module: str, name: str, /) -> NoReturn:
-        raise pickle.UnpicklingError(f"{module}.{name} is refused")
-
-    def persistent_load(self, pid: Any) -> NoReturn:
-        raise pickle.UnpicklingError(f"persistent {pid!r} is refused")
-
-
-class _H5Table:
-    """A table that pandas wrote with ``to_hdf``, in either of its formats.
-
-    Attributes
-    ----------
-    columns : list of tuple of str
-    at_once : int
-        Rows that are read well together.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with opened_h5(path) as file:
-            group = _find_group(file, path)
-            self._key = str(group.name)
-            self._fixed = "table" not in group
-            self.columns, self.at_once = (_inspect_fixed if self._fixed else _inspect_table)(group, path)
-        names = {len(column) for column in self.columns}
-        if not self.columns or names not in ({3}, {4}):
-            raise FormatError(f"{path}: columns are not (scorer, [individuals,] bodyparts, coords)")
-
-    def numbers(self) -> Iterator[NDArray[Any]]:
-        """Yield the frame number of each row, a block of rows at a time."""
-        with opened_h5(self._path) as file:
-            group = file[self._key]
-            if self._fixed:
-                yield read_array(group["axis1"], self._path)
-                return
-            table = group["table"]
-            for first in range(0, len(table), self.at_once):
-                yield table[first : first + self.at_once]["index"]
-
-    def rows(self, first: int, last: int) -> Iterator[FloatArray]:
-        """Yield the values of some rows, a block at a time."""
-        with opened_h5(self._path) as file:
-            group = file[self._key]
-            for begin in range(first, last, self.at_once):
-                part = slice(begin, min(begin + self.at_once, last))
-                if self._fixed:
-                    blocks = [_frame_slice(dataset, part) for dataset in _fixed_blocks(group)]
-                else:
-                    table = group["table"][part]
-                    blocks = [table[name].reshape(len(table), -1) for name in _value_fields(table.dtype)]
-                yield np.concatenate([block.astype(np.float64) for block in blocks], axis=1)
-
-
-def _find_group(file: Any, path: Path) -> Any:
-    groups = {name: item for name, item in file.items() if item is not None and "pandas_type" in item.attrs}
-    if not groups:
-        inside = ", ".join(sorted(file)[:5]) or "nothing"
-        raise FormatError(f"{path}: holds no DeepLabCut table (it holds {inside})")
-    for key in (_KEY, "tracks"):
-        if key in groups:
-            return groups[key]
-    if len(groups) > 1:
-        raise FormatError(f"{path}: holds several tables ({', '.join(groups)}); {_KEY} is needed")
-    return next(iter(groups.values()))
-
-
-def _inspect_table(group: Any, path: Path) -> tuple[list[_Column], int]:
-    table = require_dataset(group["table"], path)
-    blocks = _value_fields(table.dtype)
-    if "index" not in (table.dtype.names or ()) or not blocks:
-        raise FormatError(not_a_video(path) if blocks else f"{path}: holds no DeepLabCut table")
-    columns: list[_Column] = []
-    for block in blocks:
-        names = _unpickled(table.attrs.get(f"{block}_kind"), path)
-        width = math.prod(table.dtype[block].shape)
-        if len(names) != width:
-            raise FormatError(f"{path}: {len(names)} names for {width} columns; the file is damaged")
-        columns += names
-        _require_kind(table.dtype[block].base, path)
-    _require_numbered(table, table.dtype["index"], path)
-    return columns, rows_at_once(table, 0, path)
-
-
-def _value_fields(dtype: np.dtype[Any]) -> list[str]:
-    return [name for name in dtype.names or () if name.startswith("values_block_")]
-
-
-def _inspect_fixed(group: Any, path: Path) -> tuple[list[_Column], int]:
-    columns: list[_Column] = []
-    datasets = _fixed_blocks(group)
-    for block, dataset in enumerate(datasets):
-        require_dataset(dataset, path)
-        names = _fixed_columns(group, f"block{block}_items", path)
-        if dataset.ndim != 2 or len(names) != dataset.shape[1 - _frame_axis(dataset)]:
-            raise FormatError(f"{path}: the names and the values of columns differ in number; the file is damaged")
-        columns += names
-        _require_kind(dataset.dtype, path)
-    if "axis1" not in group:
-        raise FormatError(not_a_video(path))
-    _require_numbered(group["axis1"], group["axis1"].dtype, path)
-    n_rows = len(group["axis1"])
-    if not datasets or any(dataset.shape[_frame_axis(dataset)] != n_rows for dataset in datasets):
-        raise FormatError(f"{path}: frames and values differ in number; the file is damaged")
-    return columns, max(rows_at_once(dataset, _frame_axis(dataset), path) for dataset in datasets)
-
-
-def _fixed_blocks(group: Any) -> list[Any]:
-    return [group[f"block{block}_values"] for block in range(int(group.attrs.get("nblocks", 0)))]
-
-
-def _frame_axis(dataset: Any) -> int:
-    return 0 if dataset.attrs.get("transposed", 0) else 1
-
-
-def _frame_slice(dataset: Any, part: slice) -> NDArray[Any]:
-    return np.asarray(dataset[part] if _frame_axis(dataset) == 0 else dataset[:, part].T)
-
-
-def _fixed_columns(group: Any, prefix: str, path: Path) -> list[_Column]:
-    """Read the names of a MultiIndex: per level the distinct ones, and per column the position of its name there."""
-    levels = []
-    encoding = _text(group.attrs.get("encoding", b"UTF-8")) or "utf-8"
-    for i in range(int(group.attrs.get(f"{prefix}_nlevels", 0))):
-        names = np.array(read_names(group[f"{prefix}_level{i}"], path, encoding=encoding), dtype=object)
-        labels = read_array(group[f"{prefix}_label{i}"], path)
-        if labels.dtype.kind not in "iu" or (labels.size and not (0 <= labels.min() <= labels.max() < len(names))):
-            raise FormatError(f"{path}: the names of columns are damaged")
-        levels.append(names[labels].tolist())
-    return list(zip(*levels, strict=False))
-
-
-def _require_kind(dtype: np.dtype[Any], path: Path) -> None:
-    if dtype.kind not in "fiub":
-        raise FormatError(f"{path}: a place that must hold a number holds something else")
-
-
-def _require_numbered(rows: Any, dtype: np.dtype[Any], path: Path) -> None:
-    if rows.ndim != 1 or dtype.kind not in "fiu" or dtype.shape:
-        raise FormatError(not_a_video(path))
-
-
-def _unpickled(attribute: Any, path: Path) -> list[_Column]:
-    """Decode the names of columns, which PyTables stores as a pickle.
-
-    They are tuples of text, so that a decoder that knows no classes and calls no functions is enough, and a hostile
-    file gets no further.
-    """
-    if isinstance(attribute, str):
-        attribute = attribute.encode()
-    try:
-        if not isinstance(attribute, bytes):
-            raise pickle.UnpicklingError("no pickle")
-        names = _PlainUnpickler(io.BytesIO(attribute), encoding="utf-8").load()
-    except Exception as error:  # a hostile pickle can raise anything
-        raise FormatError(f"{path}: the names of columns are damaged or unsafe ({error})") from error
-    right = isinstance(names, list) and all(
-        isinstance(name, tuple) and all(isinstance(word, str) for word in name) for name in names
-    )
-    if not right:
-        raise FormatError(f"{path}: columns are not (scorer, [individuals,] bodyparts, coords)")
-    return list(names)
-
-
-def _text(attribute: Any) -> str:
-    return attribute.decode("ascii", "replace") if isinstance(attribute, bytes) else str(attribute)

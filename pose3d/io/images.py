@@ -16,7 +16,7 @@ from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_file, require_folder
 from pose3d.io.names import IMAGE_SUFFIXES, natural_key
 
-__all__ = ["FrameSource", "Frames", "Image", "ImageFolder", "is_pattern"]
+__all__ = ["FrameSource", "Frames", "Image", "ImageFolder", "is_pattern", "read_image"]
 
 Image: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = Generator[tuple[int, Image], None, None]
@@ -125,7 +125,7 @@ class ImageFolder(FrameSource):
         self.files = sorted(found, key=lambda p: natural_key(p.name))
         if not self.files:
             raise FormatError(f"{self.path}: holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-        first = _read_image(self.files[0], gray=True)
+        first = read_image(self.files[0], gray=True)
         self.size = (first.shape[1], first.shape[0])
         self.n_frames = len(self.files)
         self.fps = None
@@ -135,7 +135,7 @@ class ImageFolder(FrameSource):
 
     def _read(self, wanted: Sequence[int], gray: bool) -> Frames:
         for index in wanted:
-            image = _read_image(self.files[index], gray=gray)
+            image = read_image(self.files[index], gray=gray)
             size = (image.shape[1], image.shape[0])
             if size != self.size:
                 raise FormatError(
@@ -145,8 +145,19 @@ class ImageFolder(FrameSource):
             yield index, image
 
 
-def _read_image(path: Path, *, gray: bool) -> Image:
-    require_file(path, "image")
+def read_image(path: str | Path, *, gray: bool = False) -> Image:
+    """Read one image.
+
+    Returns
+    -------
+    (h, w, 3) uint8 array in the order blue, green, red, or (h, w) if `gray`
+
+    Raises
+    ------
+    FormatError
+        If it is no image that can be read.
+    """
+    path = require_file(path, "image")
     # cv2.imread cannot open names with non-ASCII letters on Windows.
     try:
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR)

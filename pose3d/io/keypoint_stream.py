@@ -81,11 +81,14 @@ class KeypointStream:
         self.n_frames = last - self.start + 1
         self.fps = fps
         self._views = tuple(views)
-        single = len(self.individuals) == 1
         self._keypoints = [[view.file.keypoints.index(name) for name in self.keypoints] for view in views]
-        # Which of the stream's individuals each of a file's is: a single one is the same under any name.
+        # Which of the stream's individuals each of a file's is, by name; those without identity in their order.
         self._individuals = [
-            [0 if single else self.individuals.index(name) for name in view.file.individuals] for view in views
+            [
+                self.individuals.index(name) if name in self.individuals else i
+                for i, name in enumerate(view.file.individuals)
+            ]
+            for view in views
         ]
 
     def __repr__(self) -> str:
@@ -260,11 +263,16 @@ def _same_individuals(views: list[_View]) -> tuple[str, ...]:
     each = [view.file.individuals for view in views]
     if all(len(names) == 1 for names in each):
         return each[0]
-    if not any(view.tracked for view in views):
+    if all(not view.tracked or _no_identities(names) for view, names in zip(views, each, strict=True)):
         # Detections in the order of each file: cameras see different people, and in another order.
         return max(each, key=len)
     _check_same_names(views, each, "individual")
     return each[0]
+
+
+def _no_identities(names: Sequence[str]) -> bool:
+    """Tell whether individuals are those of a network that finds people anew in each view, or a single one."""
+    return len(names) == 1 or all(name.startswith("person_") for name in names)
 
 
 def _check_same_names(views: list[_View], names: list[tuple[str, ...]], what: str) -> None:

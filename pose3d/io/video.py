@@ -1,10 +1,10 @@
 """Videos, frame by frame: frame `i` is always the same picture, however it was reached."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import cv2
@@ -21,6 +21,8 @@ __all__ = ["FrameSource", "Image", "ImageFolder", "VideoFile", "open_frames", "w
 
 # Only true containers: FFmpeg would also open a text file as a "video" of its letters, and playlists name other files.
 _CONTAINERS = "mov,avi,matroska,mpegts,mpeg,asf,flv,ogg,h264,hevc,m4v,mjpeg,dv,gif,mxf"
+
+_Picture = TypeVar("_Picture")
 
 # Decoding on costs less than a seek, which empties the decoder's threads, up to about this many frames.
 _WORTH_A_SEEK = 8
@@ -103,12 +105,31 @@ class VideoFile(FrameSource):
             logger.warning("%s: frames are not evenly spaced (mean rate %.4g fps)", self.path, self.fps)
 
     def _read(self, wanted: Sequence[int], gray: bool) -> Frames:
+        return self.pictures(wanted, lambda frame: self._image(frame, gray))
+
+    def pictures(
+        self, wanted: Sequence[int], convert: Callable[[Any], _Picture]
+    ) -> Generator[tuple[int, _Picture], None, None]:
+        """Give frames as `convert` makes them of the decoder's own, which are not turned upright.
+
+        Parameters
+        ----------
+        wanted : sequence of int
+            Frames that exist; ascending order is fastest.
+        convert : callable
+            Takes an ``av.VideoFrame``.
+
+        Raises
+        ------
+        VideoError
+            If the recording breaks off.
+        """
         reader: Generator[tuple[int, Any], None, None] | None = None
         at, latest = 0, None
         try:
             for index in wanted:
                 if latest is not None and latest[0] == index:
-                    yield index, self._image(latest[1], gray)
+                    yield index, convert(latest[1])
                     continue
                 start = self._group_of(index)
                 if reader is None or index < at or start > at + _WORTH_A_SEEK:
@@ -127,10 +148,16 @@ class VideoFile(FrameSource):
                         f"{self.path}: breaks off after {at} of {self.n_frames} frames; copy it anew, or keep the good "
                         f"part with `ffmpeg -i {self.path.name} -c copy repaired{self.path.suffix}`"
                     )
-                yield index, self._image(frame, gray)
+                yield index, convert(frame)
         finally:
             if reader is not None:
                 reader.close()
+
+    @property
+    def key_frames(self) -> IntArray:
+        """(n,) frames at which decoding can begin, ascending; frame 0 alone where the container does not tell."""
+        found = np.searchsorted(self._ticks, self._starts[:, 0])
+        return np.asarray(np.unique(np.append(found[found < self.n_frames], 0)), dtype=np.int64)
 
     def _group_of(self, index: int) -> int:
         """Return the latest frame, not after `index`, at which decoding can begin."""

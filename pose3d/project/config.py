@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel, Field, ValidationError
 
 from pose3d.errors import ConfigError
+from pose3d.project.network_settings import (
+    AnalysisSettings,
+    LabelingSettings,
+    NetworkSettings,
+    TrainingSettings,
+)
 from pose3d.project.sections import (
     Angle,
     BoardSettings,
@@ -48,6 +54,10 @@ class Config(Section):
     triangulation: TriangulationSettings = TriangulationSettings()
     angles: dict[str, Angle] = Field(default_factory=dict)
     export: ExportSettings = ExportSettings()
+    labeling: LabelingSettings = LabelingSettings()
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings = TrainingSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
 
     def to_board(self) -> "Board":
         """Make the calibration board.

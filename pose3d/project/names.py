@@ -45,7 +45,7 @@ def stem_of(path: str | Path) -> str:
     return short or stem
 
 
-def split_name(path: str | Path, cam_regex: str = DEFAULT_CAM_REGEX) -> tuple[str, str]:
+def split_name(path: str | Path, cam_regex: str = DEFAULT_CAM_REGEX, *, camera: str | None = None) -> tuple[str, str]:
     """Find trial and camera in a file's name.
 
     Parameters
@@ -54,6 +54,8 @@ def split_name(path: str | Path, cam_regex: str = DEFAULT_CAM_REGEX) -> tuple[st
     cam_regex : str
         Its first group is the camera; the trial is what remains of the stem when all that the regex matches is removed
         (it may be empty).
+    camera : str, optional
+        The camera of names in which the regex finds none; the trial is the whole stem then.
 
     Returns
     -------
@@ -62,33 +64,40 @@ def split_name(path: str | Path, cam_regex: str = DEFAULT_CAM_REGEX) -> tuple[st
     Raises
     ------
     ProjectError
-        If the regex does not match, or its group is empty.
+        If the regex does not match, or its group is empty, and no `camera` is given.
 
     Examples
     --------
     >>> split_name("walk 1_camA.mp4")
     ('walk 1', 'camA')
+    >>> split_name("walk 1.mp4", "_(cam[A-Z])$", camera="side")
+    ('walk 1', 'side')
     >>> split_name("walk-cam1.avi", r"-cam([0-9])$")
     ('walk', '1')
     """
     stem = stem_of(path)
     match = re.search(cam_regex, stem)
-    camera = (match.group(1) or "").strip() if match else ""
-    if not camera:
+    found = (match.group(1) or "").strip() if match else ""
+    if not found and camera is not None:
+        return stem, camera
+    if not found:
         raise ProjectError(
             f"{path}: no camera's name is found in {stem!r} by the regex {cam_regex!r}; "
             "rename the file, or set cam_regex so that its group is the camera"
         )
-    return re.sub(cam_regex, "", stem).strip(), camera
+    return re.sub(cam_regex, "", stem).strip(), found
 
 
-def match_cameras(paths: Iterable[str | Path], cam_regex: str = DEFAULT_CAM_REGEX) -> dict[str, Path]:
+def match_cameras(
+    paths: Iterable[str | Path], cam_regex: str = DEFAULT_CAM_REGEX, *, camera: str | None = None
+) -> dict[str, Path]:
     """Give each file of one recording its camera, by the files' names.
 
     Parameters
     ----------
     paths : iterable of path
     cam_regex : str
+    camera : str, optional
         As in :func:`split_name`.
 
     Returns
@@ -108,10 +117,10 @@ def match_cameras(paths: Iterable[str | Path], cam_regex: str = DEFAULT_CAM_REGE
     """
     found: dict[str, Path] = {}
     for path in map(Path, paths):
-        _, camera = split_name(path, cam_regex)
-        if camera in found:
+        _, name = split_name(path, cam_regex, camera=camera)
+        if name in found:
             raise ProjectError(
-                f"{path}: camera {camera!r} has {found[camera]} already; keep one file a camera, or set cam_regex"
+                f"{path}: camera {name!r} has {found[name]} already; keep one file a camera, or set cam_regex"
             )
-        found[camera] = path
-    return {camera: found[camera] for camera in sorted(found, key=natural_key)}
+        found[name] = path
+    return {name: found[name] for name in sorted(found, key=natural_key)}

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pose3d.errors import ProjectError
-from pose3d.io.names import IMAGE_SUFFIXES, KEYPOINT_SUFFIXES, natural_key
+from pose3d.io.names import IMAGE_SUFFIXES, KEYPOINT_SUFFIXES, fits_file_name, natural_key
 from pose3d.log import logger
 from pose3d.project.config import CONFIG_NAME, Config, load_config
-from pose3d.project.names import match_cameras, split_name
+from pose3d.project.names import match_cameras, split_name, stem_of
 
 __all__ = ["Project", "Session", "Trial"]
 
-_SESSION_FOLDERS = ("videos-raw", "pose-2d", "calibration")
+_POSE_2D, _CALIBRATION = "pose-2d", "calibration"
 _UNFINISHED = ".partial"
 """How folders end in which parts of a result wait for the others."""
 
@@ -89,6 +89,38 @@ class Project:
         """The settings' file."""
         return self.folder / CONFIG_NAME
 
+    @property
+    def labeled_data(self) -> Path:
+        """The folder with a folder of labelled images for each video."""
+        return self.folder / self.config.labeling.folder
+
+    @property
+    def models(self) -> Path:
+        """The folder with a folder for each trained network."""
+        return self.folder / "models"
+
+    def model(self, name: str | None = None) -> Path:
+        """Return the folder of a network, which there need not be.
+
+        Parameters
+        ----------
+        name : str, optional
+            By default that of ``[network]``.
+
+        Raises
+        ------
+        ProjectError
+            If the name cannot be a folder's.
+        """
+        name = self.config.network.model if name is None else name
+        if not fits_file_name(name) or not name.strip(" ."):
+            raise ProjectError(f"{name!r}: is no name for a network's folder in {self.models}; choose another")
+        return self.models / name
+
+    @property
+    def _session_folders(self) -> tuple[str, ...]:
+        return (self.config.project.videos_folder, _POSE_2D, _CALIBRATION)
+
     def sessions(self) -> "tuple[Session, ...]":
         """Sessions at any depth, in natural order.
 
@@ -107,10 +139,13 @@ class Project:
         except ProjectError as error:
             logger.warning("%s; sessions in it are not seen", error)
             return
-        folders = [path for path in entries if path.is_dir() and path.name not in _SESSION_FOLDERS]
+        others = (self.labeled_data, self.models)
+        folders = [
+            path for path in entries if path.is_dir() and path.name not in self._session_folders and path not in others
+        ]
         below = [session for path in folders for session in self._find(path, seen)]
-        has = [name for name in _SESSION_FOLDERS if (folder / name).is_dir()]
-        if has and not (has == ["calibration"] and below):
+        has = [name for name in self._session_folders if (folder / name).is_dir()]
+        if has and not (has == [_CALIBRATION] and below):
             yield folder
         yield from below
 
@@ -123,14 +158,15 @@ class Project:
             If the folder is none of a session of this project.
         """
         path = _absolute(folder)
-        if path.name in _SESSION_FOLDERS and not any((path / name).is_dir() for name in _SESSION_FOLDERS):
+        inside = self._session_folders
+        if path.name in inside and not any((path / name).is_dir() for name in inside):
             path = path.parent  # SESSION/pose-2d was given
         if path != self.folder and self.folder not in path.parents:
             raise ProjectError(f"{folder}: lies outside of the project {self.folder}")
-        if not any((path / name).is_dir() for name in _SESSION_FOLDERS):
+        if not any((path / name).is_dir() for name in inside):
             names = ", ".join(session.name for session in self.sessions()[:5])
             hint = f"; sessions of this project: {names}" if names else ""
-            raise ProjectError(f"{folder}: is no session: it holds none of {', '.join(_SESSION_FOLDERS)}{hint}")
+            raise ProjectError(f"{folder}: is no session: it holds none of {', '.join(inside)}{hint}")
         return Session(self, path)
 
 
@@ -176,11 +212,11 @@ class Session:
     def calibration_folder(self) -> Path:
         """The session's ``calibration``, or else the nearest above it that lies in the project."""
         for folder in (self.folder, *self.folder.parents):
-            if (folder / "calibration").is_dir():
-                return folder / "calibration"
+            if (folder / _CALIBRATION).is_dir():
+                return folder / _CALIBRATION
             if folder == self.project.folder:
                 break
-        return self.folder / "calibration"
+        return self.folder / _CALIBRATION
 
     @property
     def calibration_toml(self) -> Path:
@@ -226,7 +262,7 @@ class Session:
             if path.name != "lenses"
             and ((path.is_file() and path.suffix.lower() in config.video_extensions) or _holds(path, IMAGE_SUFFIXES))
         ]
-        return match_cameras(clips, config.cam_regex)
+        return match_cameras(clips, config.cam_regex, camera=config.camera)
 
     def trials(self) -> "tuple[Trial, ...]":
         """Find the trials, in natural order of their names: all of which there are videos or 2D keypoints.
@@ -239,12 +275,15 @@ class Session:
         extensions = self.config.project.video_extensions
         videos = [
             path
-            for path in _entries(self.folder / "videos-raw")
+            for path in _entries(self.folder / self.config.project.videos_folder)
             if path.is_file() and path.suffix.lower() in extensions
         ]
+        # Copies in which DeepLabCut drew its keypoints lie beside the videos.
+        stems = {path.stem for path in videos}
+        videos = [path for path in videos if stem_of(path) == path.stem or stem_of(path) not in stems]
         poses = [
             path
-            for path in _entries(self.folder / "pose-2d")
+            for path in _entries(self.folder / _POSE_2D)
             if (path.is_file() and path.suffix.lower() in KEYPOINT_SUFFIXES) or _holds(path, (".json",))
         ]
         poses = [path for path in poses if not (path.suffix == ".csv" and path.with_suffix(".h5") in poses)]
@@ -254,12 +293,12 @@ class Session:
 
     def _group(self, paths: Sequence[Path]) -> dict[str, dict[str, Path]]:
         """Group files as trial to camera to file."""
-        regex = self.config.project.cam_regex
+        config = self.config.project
         groups: dict[str, list[Path]] = {}
         for path in paths:
-            trial, _ = split_name(path, regex)
+            trial, _ = split_name(path, config.cam_regex, camera=config.camera)
             groups.setdefault(trial or self.folder.name, []).append(path)
-        return {trial: match_cameras(files, regex) for trial, files in groups.items()}
+        return {trial: match_cameras(files, config.cam_regex, camera=config.camera) for trial, files in groups.items()}
 
     def trial(self, name: str) -> "Trial":
         """Return a trial by its name.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
 from pose3d.errors import ConfigError
+from pose3d.io.names import fits_file_name
 from pose3d.project.names import DEFAULT_CAM_REGEX
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = [
     "CalibrationSettings",
     "ExportSettings",
     "Links",
+    "Names",
     "ProjectSettings",
     "Section",
     "SkeletonSettings",
@@ -40,6 +42,12 @@ def _check_extensions(extensions: Sequence[str]) -> tuple[str, ...]:
     return tuple("." + extension.lower().removeprefix(".") for extension in extensions)
 
 
+def _check_folder(name: str) -> str:
+    if not fits_file_name(name) or not name.strip(" ."):
+        raise ValueError("must be the name of a folder, without / and what is above it")
+    return name
+
+
 def _check_angle(words: Sequence[str]) -> tuple[str, ...]:
     """Check an angle in anipose's syntax; whether the keypoints exist is found when it is computed."""
     from pose3d.data.angle_syntax import parse_angle
@@ -54,10 +62,10 @@ def nearest(key: str, known: Sequence[str]) -> str | None:
     return matches[0] if matches else None
 
 
-_Names = Annotated[tuple[str, ...], Strict(False)]
+Names = Annotated[tuple[str, ...], Strict(False)]
 Links = Annotated[tuple[Annotated[tuple[str, str], Strict(False)], ...], Strict(False)]
 _Grid = Annotated[tuple[Annotated[int, Field(ge=2)], Annotated[int, Field(ge=2)]], Strict(False)]
-Angle = Annotated[_Names, AfterValidator(_check_angle)]
+Angle = Annotated[Names, AfterValidator(_check_angle)]
 
 
 class Section(BaseModel):
@@ -71,8 +79,10 @@ class ProjectSettings(Section):
     """``[project]``: how files are named, how fast cameras ran."""
 
     cam_regex: Annotated[str, AfterValidator(_check_regex)] = DEFAULT_CAM_REGEX
-    video_extensions: Annotated[_Names, AfterValidator(_check_extensions)] = (".mp4", ".mov", ".avi", ".mkv")
+    video_extensions: Annotated[Names, AfterValidator(_check_extensions)] = (".mp4", ".mov", ".avi", ".mkv")
     fps: Annotated[float, Field(gt=0)] | None = None
+    videos_folder: Annotated[str, AfterValidator(_check_folder)] = "videos-raw"
+    camera: Annotated[str, Field(min_length=1)] | None = None
 
 
 class BoardSettings(Section):
@@ -117,7 +127,7 @@ class SkeletonSettings(Section):
 
     preset: str | None = None
     name: str = "skeleton"
-    keypoints: _Names = ()
+    keypoints: Names = ()
     edges: Links = ()
     pairs: Links = ()
 

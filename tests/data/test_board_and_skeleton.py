@@ -67,12 +67,13 @@ def test_detections():
         BoardDetections(board, ["left", "right"], [(640, 480)], [0, 20, 40], xy)
 
 
-COUNTS = {"coco17": 17, "halpe26": 26, "body25": 25, "body25b": 25}
+COUNTS = {"coco17": 17, "halpe26": 26, "body25": 25, "body25b": 25, "blazepose33": 33}
 FIRST_TO_LAST = {
     "coco17": ("Nose", "RAnkle"),
     "halpe26": ("Nose", "RHeel"),
     "body25": ("Nose", "RHeel"),
     "body25b": ("Nose", "RHeel"),
+    "blazepose33": ("Nose", "RBigToe"),
 }
 
 
@@ -111,13 +112,22 @@ def test_order_of_the_networks_outputs():
         22,
         24,
     ]
+    blazepose = Skeleton.preset("blazepose33").keypoints
+    assert [blazepose.index(name) for name in ("RMouth", "LShoulder", "RWrist", "LHip", "RAnkle", "LHeel")] == [
+        10,
+        11,
+        16,
+        23,
+        28,
+        29,
+    ]
 
 
 def test_presets_are_found_however_they_are_written():
     for spelling in ("HALPE-26", "halpe_26", "Halpe26"):
         assert Skeleton.preset(spelling) == Skeleton.preset("halpe26")
     for unknown in ("body135", "../secrets", ""):
-        with pytest.raises(KeyError, match="there are body25, body25b, coco17, halpe26"):
+        with pytest.raises(KeyError, match="there are blazepose33, body25, body25b, coco17, halpe26"):
             Skeleton.preset(unknown)
 
 

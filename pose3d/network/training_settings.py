@@ -1,0 +1,57 @@
+"""How a network is trained."""
+
+from dataclasses import dataclass, field
+
+from pose3d.network.augmentation import Augmentation
+
+__all__ = ["TrainingSettings"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    steps : int
+        Batches that the network learns from, at most.
+    batch_size : int
+        Images of a batch.
+    crop : int
+        Side of the square that is cut from the scaled image, px; a multiple of 32.
+    learning_rate : float
+        At its highest; it rises over the first steps and falls along a cosine.
+    frozen_share : float
+        Share of the steps in which the early stages of the backbone are held, which is faster and keeps what they know.
+    check_every : int
+        Steps between looks at the held-out images, at which the state is saved too.
+    patience : int
+        Looks without a better error on the held-out images after which training ends, once half of the steps are done.
+    average : float
+        Share of the running average of the weights that stays at each step; the average is what is kept.
+    seed : int
+    augmentation : Augmentation
+    cache_gib : float
+        Memory for decoded images; what does not fit is read again each time.
+    threads : int, optional
+        Of the computation; by default all processors.
+    """
+
+    steps: int = 3000
+    batch_size: int = 8
+    crop: int = 256
+    learning_rate: float = 1e-3
+    frozen_share: float = 0.3
+    check_every: int = 250
+    patience: int = 6
+    average: float = 0.99
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    cache_gib: float = 2.0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch_size, self.check_every, self.patience) < 1 or self.crop < 32 or self.crop % 32:
+            raise ValueError("steps, batch_size, check_every and patience are at least 1; crop is a multiple of 32")
+        if not (self.learning_rate > 0 and 0 <= self.frozen_share <= 1 and 0 <= self.average < 1):
+            raise ValueError("learning_rate is positive, frozen_share lies in 0..1 and average in 0..1")

@@ -84,9 +84,10 @@ class AnalysisOptions:
     ] = None
     threads: Annotated[int, typer.Option(min=1, metavar="N", help="Threads of each network.", rich_help_panel=_HOW)] = 1
 
-    def make(self, project: "Project | None") -> "AnalysisSettings":
+    def make(self, project: "Project | None", n_videos: int) -> "AnalysisSettings":
         """Make the settings of the library; a project's own count where no option is given."""
         from pose3d.network.analysis import AnalysisSettings
+        from pose3d.network.analysis_jobs import count_processors
         from pose3d.network.subject_window import CropSettings
 
         if self.precision not in (None, "int8", "fp32"):
@@ -100,7 +101,8 @@ class AnalysisOptions:
             crop=CropSettings() if crop else None,
             precision=self.precision,
             device=self.device,  # type: ignore[arg-type]  # checked above
-            threads=self.threads,
+            threads=self.threads
+            or min(4, max(1, count_processors() // max(1, min(n_videos, self.workers or n_videos)))),
         )
 
 
@@ -137,7 +139,7 @@ def analyze(
     project = _project_of(Path(videos[0]).expanduser())
     sessions = _sessions(videos, project)
     jobs, left_alone = _session_jobs(console, sessions, output) if sessions else (_jobs(videos, output), [])
-    work = _analysis(options, project)
+    work = _analysis(options, project, len(jobs))
     failed: list[dict[str, str]] = []
     summaries: list[dict[str, Any]] = []
 
@@ -214,14 +216,14 @@ def _jobs(videos: list[str], output: Path | None) -> "list[AnalysisJob]":
     return [AnalysisJob(path, target) for path, target in zip(paths, targets, strict=True)]
 
 
-def _analysis(options: AnalysisOptions, project: "Project | None") -> "Analyze":
+def _analysis(options: AnalysisOptions, project: "Project | None", n_videos: int) -> "Analyze":
     """Return what analyses one video."""
     model = options.model or (project.config.network.model if project is not None else None)
     if model is None:
         raise typer.BadParameter(
             "a network is needed: its folder, or a name of `pose3d zoo list`", param_hint="--model"
         )
-    settings = options.make(project)
+    settings = options.make(project, n_videos)
     from pose3d.network.blazepose.files import is_blazepose
     from pose3d.network.session_analysis import find_model
 

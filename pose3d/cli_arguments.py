@@ -55,7 +55,7 @@ Output = Annotated[
 SkeletonName = Annotated[
     str | None,
     typer.Option(
-        "--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25, body25b, blazepose33."
+        "--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25(b), blazepose33."
     ),
 ]
 

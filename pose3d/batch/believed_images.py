@@ -9,6 +9,7 @@ import numpy as np
 
 from pose3d.batch.learning_actions import LearningActions
 from pose3d.data.labels import ImageName, LabelledImages, Labels
+from pose3d.errors import DataError
 from pose3d.geometry.arrays import IntArray
 from pose3d.io.files import atomic_path
 from pose3d.labeling.pseudo_labels import PseudoLabels, PseudoLabelSettings, find_pseudo_labels
@@ -79,7 +80,10 @@ def believe_trial(
     if len(cameras) < 2:
         return None
     keypoints = keypoints.select(cameras)
-    points = (actions or LearningActions()).triangulate(keypoints, rig, progress)
+    try:
+        points = (actions or LearningActions()).triangulate(keypoints, rig, progress)
+    except DataError:  # a network that is sure of nothing teaches nothing
+        return None
     found = find_pseudo_labels(keypoints, points, rig, settings=settings)
     rows = found.choose(n, known=np.flatnonzero(~views.is_free()))
     if not len(rows):

@@ -9,7 +9,7 @@ import numpy as np
 from pose3d.batch.learning_actions import LearningActions
 from pose3d.batch.model_choice import labelled_rows
 from pose3d.data.names import counted
-from pose3d.errors import ProjectError
+from pose3d.errors import DataError, ProjectError
 from pose3d.labeling.extraction import extract_instants
 from pose3d.labeling.outliers import find_outliers
 from pose3d.labeling.queue import QUEUE_NAME, QueueItem, read_queue, write_queue
@@ -169,7 +169,10 @@ def _search(trial: Trial, n: int, actions: LearningActions, progress: Progress) 
     seen = () if rig is None else tuple(name for name in keypoints.cameras if name in rig)
     points = None
     if rig is not None and len(seen) >= 2:
-        points = actions.triangulate(keypoints.select(seen), rig, progress)
+        try:
+            points = actions.triangulate(keypoints.select(seen), rig, progress)
+        except DataError as error:  # a network that is sure of nothing
+            logger.warning("%s: %s; its views are not compared in space", trial.name, error)
     elif rig is not None:
         logger.warning("%s: knows fewer than two of the cameras %s", path, ", ".join(keypoints.cameras))
     free = views.is_free()

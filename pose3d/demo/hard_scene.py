@@ -157,7 +157,8 @@ class HardScene:
         self._times = np.asarray(times, dtype=np.float64)
         streams = [np.random.default_rng([seed, 61, part]) for part in range(6)]
         self.rig = _make_rig(streams[0], size)
-        self._room = Room.around(self.rig, seed=seed, floor_mm=0.0, texels=_TEXELS)
+        room = Room.around(self.rig, seed=seed, floor_mm=0.0, texels=_TEXELS)
+        self._room = replace(room, samples=1)  # the lens is soft enough to hide the steps
         self.boxes: tuple[Box, ...] = place_boxes(self.rig, rng=streams[1], n=int(streams[1].integers(3, 6)))
         outfit = make_plain_outfit(streams[2])
         color = outfit.textures["skin"] if streams[2].random() < 0.5 else outfit.textures["foot"]

@@ -13,8 +13,6 @@ from pose3d.geometry.rotations import exp_so3
 
 __all__ = ["Room", "fractal_noise"]
 
-_SAMPLES = 2  # rays a pixel in x and in y
-
 
 def fractal_noise(
     shape: tuple[int, int], *, rng: np.random.Generator, coarsest: int = 4, octaves: int = 6, fall: float = 0.55
@@ -130,12 +128,15 @@ class Room:
     seed : int
     texels : int
         Of the textures along the room's longest edge.
+    samples : int
+        Rays a pixel in x and in y.
     """
 
     low: FloatArray
     high: FloatArray
     seed: int = 0
     texels: int = 1800
+    samples: int = 2
     _drawn: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -192,7 +193,7 @@ class Room:
     def paint(self, camera: Camera) -> np.ndarray:
         """Return what the camera sees of the empty room, (h, w, 3) uint8, blue, green, red."""
         w, h = camera.size
-        n = _SAMPLES
+        n = self.samples
         step = (np.arange(n) + 0.5) / n - 0.5
         rays = pixel_rays(camera, border=4)
         across, down = np.meshgrid(*((np.arange(m)[:, None] + step + 4).ravel().astype(np.float32) for m in (w, h)))

@@ -1,7 +1,7 @@
 """From a video to 2D keypoints in DeepLabCut's layout: decoded, scaled, found, written; on from where it was ended."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class AnalysisSettings:
     precision: str | None = None
     device: Device = "auto"
     threads: int = 1
-    chunk_frames: int = 240
+    chunk_frames: int = 120
 
     def __post_init__(self) -> None:
         if min(self.n_peaks, self.threads, self.chunk_frames) < 1:
@@ -183,7 +183,7 @@ def analyze_video(
     resumed = store.done_frames
     label = output.stem
     progress(label, resumed, source.n_frames)
-    finder = _Finder(predictor, source, settings)
+    finder = _Finder(predictor, source, settings, lambda done: progress(label, done, source.n_frames))
     for xy, score, state in finder.chunks(store.done_frames, store.state):
         store.append({"xy": xy.astype(np.float32), "score": score.astype(np.float32)}, state)
         progress(label, store.done_frames, source.n_frames)
@@ -239,8 +239,10 @@ def _key(source: FrameSource, folder: Path, predictor: Predictor, settings: Anal
 class _Finder:
     """Goes through the frames of a recording."""
 
-    def __init__(self, predictor: Predictor, source: FrameSource, settings: AnalysisSettings) -> None:
-        self._predictor, self._source, self._settings = predictor, source, settings
+    def __init__(
+        self, predictor: Predictor, source: FrameSource, settings: AnalysisSettings, tell: Callable[[int], None]
+    ) -> None:
+        self._predictor, self._source, self._settings, self._tell = predictor, source, settings, tell
         self._size = predictor.scaled_size(source.size)
         self._tracker = SubjectWindow(self._size, settings.crop) if settings.crop else None
         self._n_whole = 0
@@ -264,6 +266,8 @@ class _Finder:
                 found.append(self._predictor.predict(held, n_peaks=self._settings.n_peaks))
                 self._n_whole += len(held)
                 held = []
+            if not ends and (index + 1) % _BATCH == 0:
+                self._tell(index + 1)
             if ends:
                 xy, score = (np.concatenate(parts) for parts in zip(*found, strict=True))
                 found = []

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from pose3d.errors import Pose3DError
 from pose3d.log import Progress, logger, no_progress
 
-__all__ = ["AnalysisJob", "Analyze", "Outcome", "Summary", "analyze_videos"]
+__all__ = ["AnalysisJob", "Analyze", "Outcome", "Summary", "analyze_videos", "count_processors"]
 
 _LOOK_S = 0.1
 
@@ -90,16 +91,31 @@ def analyze_videos(
     """
     if len({job.output.absolute() for job in jobs}) < len(jobs):
         raise ValueError("two jobs write the same file")
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(len(jobs), cpus) if workers is None else min(len(jobs), workers)
+    workers = min(len(jobs), count_processors() if workers is None else workers)
     tell = report or _tell_nobody
+    labels = _labels(jobs)
     if workers > 1:
-        return _in_processes(jobs, analyze, workers, progress, tell)
+        return _in_processes(jobs, analyze, workers, lambda i, *done: progress(labels[i], *done), tell)
     outcomes: list[Outcome] = []
-    for job in jobs:
-        outcomes.append(_outcome(job, analyze, progress))
+    for job, label in zip(jobs, labels, strict=True):
+        outcomes.append(_outcome(job, analyze, partial(_relabel, progress, label)))
         tell(job, outcomes[-1])
     return outcomes
+
+
+def count_processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _labels(jobs: Sequence[AnalysisJob]) -> list[str]:
+    """Name each job as briefly as tells them apart."""
+    stems = [job.output.stem for job in jobs]
+    return stems if len(set(stems)) == len(stems) else [str(job.output) for job in jobs]
+
+
+def _relabel(progress: Progress, label: str, _: str, done: int, total: int) -> None:
+    progress(label, done, total)
 
 
 def _tell_nobody(_job: AnalysisJob, _outcome: Outcome) -> None:
@@ -117,7 +133,7 @@ def _in_processes(
     jobs: Sequence[AnalysisJob],
     analyze: Analyze,
     workers: int,
-    progress: Progress,
+    progress: Callable[[int, int, int], None],
     tell: Callable[[AnalysisJob, Outcome], None],
 ) -> list[Outcome]:
     # Not forked: the decoder's and LiteRT's threads would not survive it.
@@ -125,7 +141,7 @@ def _in_processes(
     said = context.Queue()
     done: dict[Future[Outcome], Outcome] = {}
     with ProcessPoolExecutor(workers, context, _begin, (said, logger.getEffectiveLevel())) as pool:
-        futures = {pool.submit(_work, job, analyze): job for job in jobs}
+        futures = {pool.submit(_work, i, job, analyze): job for i, job in enumerate(jobs)}
         try:
             while len(done) < len(futures):
                 _pass_on(said, progress)
@@ -149,7 +165,7 @@ def _result(future: "Future[Outcome]", job: AnalysisJob) -> Outcome:
         return Pose3DError(f"{job.video}: the process that analysed it was ended from outside; start again to go on")
 
 
-def _pass_on(said: Any, progress: Progress) -> None:
+def _pass_on(said: Any, progress: Callable[[int, int, int], None]) -> None:
     """Report here what the processes reported."""
     while True:
         try:
@@ -189,5 +205,5 @@ class _Sender(logging.Handler):
         _sent["queue"].put(("log", record.levelno, record.getMessage()))
 
 
-def _work(job: AnalysisJob, analyze: Analyze) -> Outcome:
-    return _outcome(job, analyze, lambda *report: _sent["queue"].put(("progress", *report)))
+def _work(number: int, job: AnalysisJob, analyze: Analyze) -> Outcome:
+    return _outcome(job, analyze, lambda _, done, total: _sent["queue"].put(("progress", number, done, total)))

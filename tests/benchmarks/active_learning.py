@@ -24,6 +24,7 @@ from pose3d.batch.learning_actions import LearningActions, TrainingTask
 from pose3d.data import Keypoints2D
 from pose3d.data.labels import LabelledImages, Mark
 from pose3d.demo.hard_recording import HardTruth, label_truth, load_hard_truth, make_hard_recording
+from pose3d.errors import DataError
 from pose3d.io.video import open_frames
 from pose3d.labeling.extraction import extract_frames
 from pose3d.labeling.outliers import find_outliers
@@ -103,13 +104,18 @@ class Bench:
         views = Keypoints2D(
             xy[:, :, None], score[:, :, None], truth.rig.names, ("one",), truth.skeleton.keypoints, fps=truth.fps
         )
-        points = triangulate(views, truth.rig, score_threshold=0.1).xyz[:, 0]
+        try:
+            points = triangulate(views, truth.rig).xyz[:, 0]
+        except DataError as trouble:  # no score is high enough
+            print(f"  {what}: {trouble}")
+            points = np.full_like(truth.xyz[self.test], np.nan)
         away = np.linalg.norm(points - truth.xyz[self.test], axis=-1)
         made = away[np.isfinite(away)]
+        space = f"{np.median(made) if len(made) else np.nan:6.1f} mm"
         print(
             f"  {what:28} median {np.median(known):6.2f} px (visible {np.median(error[seen]):6.2f}), "
             f"mean {np.minimum(known, 60).mean():6.2f} (at most 60 each), PCK@10 {100 * (known <= 10).mean():5.1f} %; "
-            f"in space median {np.median(made):6.1f} mm, within 50 mm {100 * (made < 50).sum() / away.size:5.1f} %",
+            f"in space median {space}, within 50 mm {100 * (made < 50).sum() / away.size:5.1f} %",
             flush=True,
         )
 

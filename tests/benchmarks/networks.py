@@ -28,6 +28,7 @@ from pose3d.data import Board, Keypoints2D
 from pose3d.data.labels import ImageName, LabelledImages, Labels, Mark
 from pose3d.demo.hard_recording import HARD_SKELETON, label_truth, make_hard_recording, write_instants
 from pose3d.demo.hard_scene import HardScene
+from pose3d.errors import DataError
 from pose3d.geometry.transforms import umeyama
 from pose3d.io.collected_data import read_collected_data
 from pose3d.io.images import read_image
@@ -92,6 +93,9 @@ def find(predictor: Predictor, images: LabelledImages, n_peaks: int = 1) -> Foun
 
 def show(what: str, error: np.ndarray) -> None:
     known = error[~np.isnan(error)]
+    if not len(known):
+        print(f"  {what:34} nothing")
+        return
     p90 = np.percentile(known, 90)
     print(f"  {what:34} median {np.median(known):7.2f} px, mean {known.mean():7.2f}, p90 {p90:7.2f}, ", end="")
     print(f"PCK@10 {100 * (known <= 10).mean():5.1f} %, {len(known)} labels")
@@ -99,7 +103,10 @@ def show(what: str, error: np.ndarray) -> None:
 
 def show_space(what: str, distance: np.ndarray, n_true: int) -> None:
     known = distance[np.isfinite(distance)]
-    median, p90 = np.percentile(known, [50, 90]) if len(known) else (np.nan, np.nan)
+    if not len(known):
+        print(f"  {what:34} nothing")
+        return
+    median, p90 = np.percentile(known, [50, 90])
     print(f"  {what:34} median {median:7.2f} mm, mean {known.mean():7.2f}, p90 {p90:7.2f}, ", end="")
     print(f"within 50 mm {100 * (known < 50).sum() / n_true:5.1f} % of all, made {100 * len(known) / n_true:5.1f} %")
 
@@ -138,7 +145,16 @@ def in_space(found: Found, rig, frames: Sequence[int], xyz: np.ndarray) -> np.nd
     index = np.array([[at[camera, int(frame)] for camera in rig.names] for frame in frames])
     xy, score = found.xy[index, :, 0], found.score[index, :, 0]
     seen = Keypoints2D(xy[:, :, None], score[:, :, None], rig.names, ("one",), found.images.labels.keypoints)
-    return np.linalg.norm(triangulate(seen, rig, score_threshold=0.1).xyz[:, 0] - xyz, axis=-1)
+    return np.linalg.norm(points_of(seen, rig) - xyz, axis=-1)
+
+
+def points_of(seen: Keypoints2D, rig) -> np.ndarray:
+    """(n, K, 3) mm; NaN where scores are so low that there is nothing to triangulate."""
+    try:
+        return triangulate(seen, rig).xyz[:, 0]
+    except DataError as error:
+        print(f"  {error}")
+        return np.full((*seen.xy.shape[:1], seen.xy.shape[3], 3), np.nan)
 
 
 def rendered(options: argparse.Namespace, place: Path) -> None:
@@ -207,7 +223,9 @@ def mouse(options: argparse.Namespace, place: Path) -> None:
         )
         labels = replace(proofread.select(rig.names), individuals=("one",))
         for what, views in (("in space, network", seen), ("in space, proofread 2D", labels)):
-            xyz = triangulate(views, rig).xyz[:, 0]
+            xyz = points_of(views, rig)
+            if np.isnan(xyz).all():
+                continue
             distance = np.linalg.norm(umeyama(xyz, published)(xyz) - published, axis=-1)[MOUSE_LEARNT:]
             show_space(what, distance, int(np.isfinite(published[MOUSE_LEARNT:, :, 0]).sum()))
 

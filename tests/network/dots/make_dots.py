@@ -5,7 +5,6 @@ Its logits are differences of colours, averaged over squares; its offsets are ze
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from pose3d.network.convert import convert_model
@@ -19,6 +18,8 @@ SPEC = NetworkSpec(("red", "green", "blue", "yellow"), scale=0.5, stride=4, back
 
 
 def main() -> None:
+    import keras
+
     image = keras.Input((None, None, 3))
     # Down to stride 8 and up again, so that the size of a feature stands in the file as it does in real ones.
     x = keras.layers.AveragePooling2D(8, padding="same")(image)

@@ -116,7 +116,8 @@ def run(
 ) -> int:
     """Run every step of a session whose inputs changed.
 
-    Calibrate, triangulate, angles, export: what is up to date is skipped, and the reason for each is said.
+    Calibrate, analyze (videos without 2D keypoints of another program, by network.model), triangulate, angles,
+    export: what is up to date is skipped, and the reason for each is said.
     """
     return run_steps(console, session, force=force, keep_edited=keep_edited, dry_run=dry_run)
 

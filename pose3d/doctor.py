@@ -27,7 +27,7 @@ _SYSTEM_PACKAGES = {
 _FOR_OPENCV = ("libGL.so.1", "libglib-2.0.so.0", "libgthread-2.0.so.0", "libxcb.so.1")
 
 # module -> distribution, where pip knows it by another name
-_DISTRIBUTIONS = {"cv2": "opencv-contrib-python"}
+_DISTRIBUTIONS = {"cv2": "opencv-contrib-python", "ai_edge_litert": "ai-edge-litert", "yaml": "pyyaml"}
 _MODULES = (
     "numpy",
     "scipy",
@@ -41,6 +41,10 @@ _MODULES = (
     "pydantic",
     "rich",
     "typer",
+    "yaml",
+    "starlette",
+    "uvicorn",
+    "ai_edge_litert",
 )
 
 
@@ -114,6 +118,7 @@ def examine() -> Iterator[Check]:
     yield Check("Python", (3, 11) <= sys.version_info < (3, 14), found, "install Python 3.11, 3.12 or 3.13")
     yield _pose3d()
     yield from (_module(name) for name in _MODULES)
+    yield _tensorflow()
     if sys.platform.startswith("linux"):
         yield from (_library(name, "OpenCV cannot be imported without it") for name in _FOR_OPENCV)
         yield _library("libEGL.so.1", "only 3D drawing without a screen wants it", needed=False)
@@ -128,6 +133,13 @@ def _pose3d() -> Check:
         return Check("pose3d", True, version("pose3d"))
     except PackageNotFoundError:
         return Check("pose3d", True, "run from a checkout that is not installed")
+
+
+def _tensorflow() -> Check:
+    try:  # it takes seconds to import
+        return Check("tensorflow", True, version("tensorflow"), needed=False)
+    except PackageNotFoundError:
+        return Check("tensorflow", False, "networks cannot be trained without it", _pip_fix("tensorflow"), False)
 
 
 def _module(name: str) -> Check:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from pose3d.batch.learning_actions import LearningActions
 from pose3d.data.labels import ImageName, LabelledImages, Labels
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import IntArray
-from pose3d.io.files import atomic_path
+from pose3d.io.images import write_png
 from pose3d.labeling.pseudo_labels import PseudoLabels, PseudoLabelSettings, find_pseudo_labels
 from pose3d.labeling.trial_frames import TrialFrames
 from pose3d.labeling.trial_keypoints import read_trial_keypoints
@@ -111,8 +110,7 @@ def _write_images(
             names.append(ImageName(views.label_folders[camera].name, views.image_name(camera, frame)))
             paths.append(folder.joinpath(*names[-1]))
             taken.append((row_of[frame], column))
-            with atomic_path(paths[-1]) as temporary:
-                temporary.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+            write_png(paths[-1], image)
     at = tuple(np.array(taken).T)
     labels = Labels(tuple(names), individuals, keypoints, found.xy[at], found.mark[at], "views")
     recording = f"{views.trial.session.name}/{views.trial.name}"

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pose3d.batch.label_split import choose_held_out
 from pose3d.batch.learning_actions import LearningActions, TrainingTask
 from pose3d.data.labels import LabelledImages, Mark
 from pose3d.data.names import counted
@@ -16,7 +18,6 @@ from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.log import Progress, no_progress
 from pose3d.network.learnt_images import read_learnt_images, write_learnt_images
 from pose3d.network.model_folder import MODEL_FILE
-from pose3d.network.splits import split_images
 from pose3d.project import Project
 
 __all__ = ["Judgement", "challenge_model", "fresh_images", "labelled_rows", "split_labels"]
@@ -109,15 +110,8 @@ def split_labels(project: Project, images: LabelledImages, model: Path) -> tuple
     known, names = read_learnt_images(model), images.labels.images
     fresh = fresh_images(images, model)
     held = np.array([i for i, name in enumerate(names) if known is not None and name in known.held_out], dtype=np.int64)
-    settings = project.config.training
-    if settings.test_fraction > 0:
-        try:
-            _, test = split_images(
-                images.take(fresh), test_fraction=settings.test_fraction, by=settings.split, seed=settings.seed
-            )
-            held = np.union1d(held, fresh[test])
-        except DataError:  # too few instants to hold one out
-            pass
+    with suppress(DataError):  # too few instants to hold one out
+        held = np.union1d(held, fresh[choose_held_out(project, images.take(fresh))[1]])
     train = np.setdiff1d(np.arange(len(images)), held)
     return images.take(train), images.take(held)
 

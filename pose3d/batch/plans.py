@@ -68,6 +68,8 @@ class Verdict:
         Results whose content this step did not make.
     given : bool
         The result is used as a person put it there.
+    apart : bool
+        The results are there, as a command of its own made them, and may be used.
     """
 
     action: Action
@@ -77,6 +79,7 @@ class Verdict:
     found: Mapping[str, Fingerprint]
     foreign: tuple[str, ...] = ()
     given: bool = False
+    apart: bool = False
 
 
 def version() -> str:
@@ -135,7 +138,9 @@ def judge(
     foreign = tuple(label for label, now in found.items() if label not in made or now.sha256 != made[label].sha256)
     prints: dict[str, Fingerprint] = {}
     given = _given(step, state, found, force)
-    obstacle = step.impossible or next((why for key, why in blocked.items() if key in (step.after, "calibrate")), "")
+    needed = (step.after, *step.relies_on)
+    obstacle = step.impossible or next((why for key, why in blocked.items() if key in needed), "")
+    remade = step.made_apart is not None and all(step.made_apart(step.home / label) for label in foreign)
     action: Action
     if step.impossible:
         action, reason = "impossible", obstacle
@@ -153,9 +158,13 @@ def judge(
             action, reason = "run", "everything is to be made anew"
         elif record is None or record.unfinished:
             action, reason = "run", _join(reasons)
+        elif remade and foreign:
+            action, reason = "run", _join([*reasons, f"{foreign[0]} was made since by a command of its own"])
         else:
             action, reason = _weigh(record, found, foreign, reasons, keep_edited)
-    return Verdict(action, reason, inputs, prints, found, foreign, bool(given))
+    there_all = all(label_of(path, step.home) in found for path in (step.output, *step.beside))
+    apart = bool(foreign) and remade and there_all
+    return Verdict(action, reason, inputs, prints, found, foreign, bool(given), apart)
 
 
 def _given(step: Step, state: State, found: Mapping[str, Fingerprint], force: bool) -> str:
@@ -290,9 +299,9 @@ def judge_all(
     for step in session_steps(session, actions):
         state = states.setdefault(step.home, load_state(step.home))
         verdict = judge(step, state, pending=pending, blocked=blocked, force=force, keep_edited=keep_edited)
-        if verdict.action == "run":
+        if verdict.action == "run" and not verdict.apart:
             record = state.records.get(step.key)
-            outputs = (step.output, *(step.home / label for label in (record.outputs if record else ())))
+            outputs = (step.output, *step.beside, *(step.home / label for label in (record.outputs if record else ())))
             pending |= dict.fromkeys(outputs, step.label)
         elif verdict.action in ("refuse", "impossible"):
             blocked[step.key] = (
@@ -316,7 +325,8 @@ def require_current(session: Session, step: str, *, actions: Actions | None = No
     ------
     ProjectError
         If a result of this step is missing, stale or changed by hand; the line says which, why, and what mends it. A
-        trial that cannot have one, for want of 2D keypoints, is passed over, unless that is so for all.
+        trial that cannot have one, for want of 2D keypoints, is passed over, unless that is so for all. What
+        `pose3d analyze` made by itself may be used.
     ValueError
         If there is no such step.
     """
@@ -325,13 +335,11 @@ def require_current(session: Session, step: str, *, actions: Actions | None = No
     judged = judge_all(session, False, False, actions)
     mine = [(item, verdict) for item, verdict in judged if item.name == step]
     for item, verdict in mine:
-        if verdict.action == "run":
+        if verdict.action == "run" and not verdict.apart:
             # what began it, which may be a step or two before
-            upstream = [*STEPS[: min(STEPS.index(step), 2)], step]
+            upstream = (item.key, item.after, *item.relies_on)
             first, cause = next(
-                (other, why)
-                for other, why in judged
-                if other.name in upstream and other.trial in (None, item.trial) and why.action == "run"
+                (other, why) for other, why in judged if other.key in upstream and why.action == "run" and not why.apart
             )
             state = "is stale" if verdict.found else "is not there yet"
             reason = cause.reason if first is item else f"{first.label}: {cause.reason}"
@@ -341,7 +349,7 @@ def require_current(session: Session, step: str, *, actions: Actions | None = No
     if mine and all(verdict.action == "impossible" for _, verdict in mine):
         refused = [verdict for _, verdict in judged if verdict.action == "refuse"]
         raise ProjectError(f"{mine[0][0].output}: is not to be used: {(refused or [mine[0][1]])[0].reason}")
-    if not mine:
+    if not mine and step != "analyze":
         raise ProjectError(f"{session.folder}: there is no {step} to be done: no trial in videos-raw or pose-2d")
 
 

@@ -108,7 +108,7 @@ def run_session(
     report : callable, optional
         Called with each outcome as soon as it is known.
     actions : Actions, optional
-        What does the work; by default calibration, triangulation, angles and export.
+        What does the work; by default calibration, analysis of the videos, triangulation, angles and export.
 
     Returns
     -------
@@ -167,8 +167,8 @@ def run_session(
 
 def _relied_on(wanted: Collection[str]) -> list[str]:
     """List the steps outside of `wanted` whose results it needs."""
-    needs = {"triangulate": "calibrate", "angles": "triangulate", "export": "triangulate"}
-    return sorted({needs[step] for step in wanted if step in needs} - set(wanted), key=STEPS.index)
+    needs = {"triangulate": ("calibrate", "analyze"), "angles": ("triangulate",), "export": ("triangulate",)}
+    return sorted({name for step in wanted for name in needs.get(step, ())} - set(wanted), key=STEPS.index)
 
 
 def _still_failing(outcome: StepOutcome, why: str) -> StepOutcome:

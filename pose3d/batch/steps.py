@@ -1,20 +1,25 @@
 """The steps of a session: what each is made from, by which settings, and where its results go."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pose3d.batch.actions import StepReport, calibrate_session, compute_angles, export_trial
+from pose3d.batch.analysis import analyze_trial, find_work, made_by_analysis
 from pose3d.batch.triangulation import triangulate_trial
 from pose3d.errors import ConfigError, ProjectError
 from pose3d.io.names import natural_key
 from pose3d.log import Progress
 from pose3d.project import Config, Session, Trial
 
+if TYPE_CHECKING:
+    from pose3d.network.analysis_jobs import AnalysisJob
+    from pose3d.network.session_analysis import ProjectNetwork
+
 __all__ = ["STEPS", "Actions", "Step", "session_steps"]
 
-STEPS = ("calibrate", "triangulate", "angles", "export")
+STEPS = ("calibrate", "analyze", "triangulate", "angles", "export")
 """Names of the steps, in their order."""
 
 
@@ -26,6 +31,8 @@ class Actions:
     ----------
     calibrate : callable
         ``(session, progress) -> StepReport``
+    analyze : callable
+        ``(trial, network, jobs, progress) -> StepReport``
     triangulate : callable
         ``(trial, progress) -> StepReport``
     angles, export : callable
@@ -33,6 +40,7 @@ class Actions:
     """
 
     calibrate: Callable[[Session, Progress], StepReport] = calibrate_session
+    analyze: "Callable[[Trial, ProjectNetwork, tuple[AnalysisJob, ...], Progress], StepReport]" = analyze_trial
     triangulate: Callable[[Trial, Progress], StepReport] = triangulate_trial
     angles: Callable[[Trial, tuple[Path, ...], Progress], StepReport] = compute_angles
     export: Callable[[Trial, tuple[Path, ...], Progress], StepReport] = export_trial
@@ -58,6 +66,8 @@ class Step:
         ``(inputs, progress) -> StepReport``
     after : str, optional
         Key of the step whose results are inputs too.
+    relies_on : tuple of str
+        Keys of other steps that must not have failed.
     given : str
         Why the result is used as it lies there, if it is not this step that makes it.
     impossible : str
@@ -70,6 +80,8 @@ class Step:
         Files that the step may write or remove with its result.
     reads : str
         How those results of the step before end that are inputs.
+    made_apart : callable, optional
+        Tells a result as this step makes it, which a command of its own may have made since.
     """
 
     name: str
@@ -80,12 +92,14 @@ class Step:
     output: Path
     act: Callable[[tuple[Path, ...], Progress], StepReport]
     after: str | None = None
+    relies_on: tuple[str, ...] = ()
     given: str = ""
     impossible: str = ""
     keeps_foreign: bool = False
     optional: tuple[Path, ...] = ()
     beside: tuple[Path, ...] = ()
     reads: str = ""
+    made_apart: Callable[[Path], bool] | None = None
 
     @property
     def key(self) -> str:
@@ -127,7 +141,12 @@ def session_steps(session: Session, actions: Actions | None = None) -> list[Step
     _check_offsets(session, {*clips, *(name for trial in trials for name in (*trial.videos, *trial.pose_2d))})
     steps = [_calibrate(session, clips, actions)]
     for trial in trials:
-        steps += _trial_steps(trial, actions)
+        network, jobs = find_work(trial)
+        relies_on = [steps[0].key]
+        if network is not None:
+            steps.append(_analyze(trial, network, tuple(jobs.values()), actions))
+            relies_on.append(steps[-1].key)
+        steps += _trial_steps(_analyzed(trial, jobs), tuple(relies_on), actions)
     return steps
 
 
@@ -194,7 +213,35 @@ def _calibrate(session: Session, clips: Mapping[str, Path], actions: Actions) ->
     )
 
 
-def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
+def _analyze(trial: Trial, network: "ProjectNetwork", jobs: "tuple[AnalysisJob, ...]", actions: Actions) -> Step:
+    session = trial.session
+    settings = {
+        "network.model": network.name,
+        **({} if network.finds_people else _settings(session.config, "analysis")),
+        **{f"network {name}": digest for name, digest in network.digests.items()},
+        **{f"camera {camera}": video.name for camera, video in trial.videos.items()},
+    }
+    output, *beside = (job.output for job in jobs)
+    return Step(
+        "analyze",
+        trial.name,
+        session.folder,
+        (*(job.video for job in jobs), *network.files),
+        settings,
+        output,
+        lambda _, progress: actions.analyze(trial, network, jobs, progress),
+        beside=tuple(beside),
+        made_apart=made_by_analysis,
+    )
+
+
+def _analyzed(trial: Trial, jobs: "Mapping[str, AnalysisJob]") -> Trial:
+    """Return a trial as it will be with the files of its analysis."""
+    found = {**trial.pose_2d, **{camera: job.output for camera, job in jobs.items()}}
+    return replace(trial, pose_2d={name: found[name] for name in sorted(found, key=natural_key)})
+
+
+def _trial_steps(trial: Trial, relies_on: tuple[str, ...], actions: Actions) -> list[Step]:
     session, config = trial.session, trial.session.config
     inputs = [*trial.pose_2d.values(), session.calibration_toml]
     if config.project.fps is None and trial.videos:
@@ -206,6 +253,11 @@ def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
         **{f"camera {camera}": path.name for camera, path in trial.pose_2d.items()},
     }
     missing = "" if trial.pose_2d else f"no 2D keypoints of {trial.name} in pose-2d"
+    if missing and trial.videos:
+        missing += (
+            f", and no network {config.network.model!r} that could find them; pose3d train makes one, or network.model "
+            '= "blazepose-full" in pose3d.toml finds people'
+        )
     steps = [
         Step(
             "triangulate",
@@ -215,6 +267,7 @@ def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
             settings,
             trial.pose_3d,
             lambda _, progress: actions.triangulate(trial, progress),
+            relies_on=relies_on,
             impossible=missing,
             optional=(session.calibration_uncertainty, session.sync_toml),
         )
@@ -232,7 +285,17 @@ def _trial_steps(trial: Trial, actions: Actions) -> list[Step]:
             return action(trial, files, progress)
 
         return Step(
-            name, trial.name, session.folder, (), settings, output, act, after=after, impossible=missing, reads=".csv"
+            name,
+            trial.name,
+            session.folder,
+            (),
+            settings,
+            output,
+            act,
+            after=after,
+            relies_on=relies_on,
+            impossible=missing,
+            reads=".csv",
         )
 
     steps.append(follow("angles", actions.angles, _settings(config, "angles"), trial.angles))

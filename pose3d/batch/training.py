@@ -119,21 +119,11 @@ def train_project(
 
 
 def _split(project: Project, images: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
-    """Hold out a part of the images, all cameras of an instant together, whenever each of them began."""
-    from pose3d.batch.network_evaluation import common_times
-    from pose3d.network.splits import split_images
+    """Hold out a part of the images where there are enough."""
+    from pose3d.batch.label_split import choose_held_out
 
-    config = project.config.training
-    if config.test_fraction == 0:
-        return images, images.take([])
     try:
-        train, test = split_images(
-            images,
-            test_fraction=config.test_fraction,
-            by=config.split,
-            seed=config.seed,
-            times=common_times(project, images),
-        )
+        train, test = choose_held_out(project, images)
     except DataError as error:
         logger.warning("%s; nothing is held out, and how good the network is will not be known", error)
         return images, images.take([])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +20,7 @@ from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.io.calibration_toml import dump_toml, read_calibration, write_calibration
 from pose3d.io.files import atomic_path, require_file, write_text
+from pose3d.io.images import write_png
 from pose3d.io.npz import read_members, write_member
 from pose3d.log import Progress, no_progress
 
@@ -181,7 +181,7 @@ def write_instants(
         for i, frame in enumerate(made.frames):
             for number, camera in enumerate(made.rig.names):
                 names.append(ImageName(f"seed{seed:04d}_{camera}", f"img{frame:05d}.png"))
-                _write_png(folder.joinpath(*names[-1]), made.images[i, number])
+                write_png(folder.joinpath(*names[-1]), made.images[i, number], compression=1)
                 recordings.append(f"seed{seed:04d}/{HARD_TRIAL}")
                 cameras.append(camera)
         places.append(made.xy.reshape(-1, 1, *made.xy.shape[2:]))
@@ -366,9 +366,3 @@ def label_truth(
     if write:
         save_labels(project, images)
     return images
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    with atomic_path(path) as place:
-        place.write_bytes(data.tobytes())

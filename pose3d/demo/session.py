@@ -1,7 +1,6 @@
 """The demo's session: rendered clips, simulated 2D keypoints, and the truth to compare results with."""
 
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +13,9 @@ from pose3d.data.keypoints import Keypoints3D, Status
 from pose3d.data.skeleton import Skeleton
 from pose3d.demo.board_motion import move_board
 from pose3d.demo.board_session import BOARD_FPS, CLIP_CRF, render_board_frames
-from pose3d.demo.clothes import Outfit, make_outfit
 from pose3d.demo.detections import simulate_detections
-from pose3d.demo.figure import FigurePainter, Limb, body_limbs
-from pose3d.demo.noise import SensorNoise
-from pose3d.demo.person import make_person
 from pose3d.demo.rendering import FrameCounter, run_all
-from pose3d.demo.rig import make_rig
-from pose3d.demo.room import Room
-from pose3d.demo.walk import joint_truth, walk_body
+from pose3d.demo.walk_scene import WALK_FPS, WalkScene
 from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.calibration_toml import dump_toml, read_calibration, write_calibration
@@ -86,18 +79,6 @@ def _true_points(xyz: FloatArray, skeleton: Skeleton, fps: float, n_cameras: int
     )
 
 
-def _walk_frames(
-    camera_number: int, rig: Rig, limbs: list[Limb], outfit: Outfit, background: np.ndarray, *, n_frames: int, seed: int
-) -> Iterator[np.ndarray]:
-    camera = rig.cameras[camera_number]
-    painter = FigurePainter(camera, limbs, outfit)
-    sensor = SensorNoise(camera.size, sigma=2.0, rng=np.random.default_rng([seed, 24, camera_number]))
-    for frame in range(n_frames):
-        image = background.copy()
-        painter.paint(image, frame)
-        yield sensor.add(image)
-
-
 def make_session(
     folder: str | Path,
     *,
@@ -142,32 +123,24 @@ def make_session(
 
     folder = Path(folder)
     inside = folder / session
-    fps, skeleton, board = 50.0, Skeleton.preset("halpe26"), DEMO_BOARD
-    rig = make_rig(seed=seed, size=size)
-    rng = np.random.default_rng([seed, 41])
-    person = make_person(rng)
-    _, pose, frames = walk_body(person, n_frames=n_frames, fps=fps, rng=rng)
-    outfit = make_outfit(rng)
-    limbs = body_limbs(person, frames, hair_long=outfit.hair_long)
-    xyz = frames.keypoints(skeleton)
-    model = joint_truth(pose, frames)
-    angles = JointAngles(np.stack(list(model.values()), axis=-1)[:, None], tuple(model), ("person",), fps=fps)
-    points = _true_points(xyz, skeleton, fps, len(rig))
-    truth = DemoTruth(folder, session, DEMO_TRIAL, seed, board, rig, points, angles)
+    board = DEMO_BOARD
+    scene = WalkScene(seed, n_frames, size=size)
+    rig, skeleton, fps = scene.rig, scene.skeleton, WALK_FPS
+    points = _true_points(scene.xyz, skeleton, fps, len(rig))
+    truth = DemoTruth(folder, session, DEMO_TRIAL, seed, board, rig, points, scene.angles)
 
-    detections = simulate_detections(xyz, rig, skeleton, fps=fps, rng=np.random.default_rng([seed, 42]))
+    detections = simulate_detections(scene.xyz, rig, skeleton, fps=fps, rng=np.random.default_rng([seed, 42]))
     for name in rig.names:
         write_dlc(detections.select([name]), inside / "pose-2d" / f"{DEMO_TRIAL}_{name}.h5", scorer="simulated")
 
     board_poses = move_board(board, rig, n_frames=n_board_frames, rng=np.random.default_rng([seed, 21]), floor_mm=40.0)
-    room = Room.around(rig, seed=seed, floor_mm=0.0)
     counter = FrameCounter(progress, "rendering", (n_frames + n_board_frames) * len(rig))
 
     def render(number: int) -> None:
         camera = rig.cameras[number]
-        background = room.paint(camera)
+        background = scene.background(number)
         clip = render_board_frames(camera, board, board_poses, background=background, seed=seed * 1000 + number)
-        walk = _walk_frames(number, rig, limbs, outfit, background, n_frames=n_frames, seed=seed)
+        walk = scene.frames(number, range(n_frames), background=background)
         path = inside / "calibration" / f"board_{camera.name}.mp4"
         write_video(path, counter.follow(clip), fps=BOARD_FPS, crf=CLIP_CRF)
         path = inside / "videos-raw" / f"{DEMO_TRIAL}_{camera.name}.mp4"
@@ -178,7 +151,7 @@ def make_session(
     true = folder / "truth"
     write_calibration(rig, true / "calibration.toml")
     write_pose3d(points, true / f"{DEMO_TRIAL}.csv")
-    write_angles(angles, true / f"{DEMO_TRIAL}-angles.csv")
+    write_angles(scene.angles, true / f"{DEMO_TRIAL}-angles.csv")
     write_text(true / "truth.toml", _truth_text(truth))
     return truth
 

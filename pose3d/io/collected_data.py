@@ -21,9 +21,10 @@ from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.dlc import find_layout
 from pose3d.io.dlc_csv import LEVELS
-from pose3d.io.dlc_h5 import H5_KEY, H5Table, is_h5, not_of_images
-from pose3d.io.files import atomic_path, require_file, write_text
+from pose3d.io.dlc_h5 import H5Table, is_h5, not_of_images
+from pose3d.io.files import require_file, write_text
 from pose3d.io.names import fits_file_name
+from pose3d.io.whole_h5 import written_h5
 from pose3d.log import logger
 
 __all__ = ["UNIQUE_INDIVIDUAL", "find_tables", "read_collected_data", "table_stem", "write_collected_data"]
@@ -162,8 +163,8 @@ def write_collected_data(
     write_text(table, frame.to_csv(lineterminator="\n"))
     _write_marks(labels, _marks_path(table))
     # Last: DeepLabCut and the reader above take the h5 for the truth.
-    with atomic_path(h5) as temporary, pd.HDFStore(str(temporary), "w") as store:
-        store.put(H5_KEY, frame, format="fixed", track_times=False)
+    with written_h5(h5) as rows:
+        rows.put(frame, form="fixed")
     return table, h5
 
 

@@ -7,7 +7,7 @@ under the individual ``single``.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,11 @@ from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.camera_keypoints import CameraKeypoints
 from pose3d.io.dlc_csv import LEVELS, CsvTable
-from pose3d.io.dlc_h5 import H5_KEY, H5Table, is_h5
-from pose3d.io.files import atomic_path, require_file, write_text
+from pose3d.io.dlc_h5 import H5Table, is_h5
+from pose3d.io.files import require_file, write_text
 from pose3d.io.names import SINGLE_INDIVIDUAL
 from pose3d.io.rows import find_frame_rows, unique_names
+from pose3d.io.whole_h5 import written_h5
 
 __all__ = ["find_layout", "open_dlc", "read_dlc", "write_dlc"]
 
@@ -133,10 +134,9 @@ def write_dlc(keypoints: Keypoints2D, path: str | Path, *, scorer: str = "pose3d
         write_text(path, frame.to_csv(lineterminator="\n"))
         return
     # The table format keeps all column names in one attribute, which HDF5 limits to 64 KiB.
-    form: Literal["table", "fixed"] = "table" if len(names) <= 1000 else "fixed"
-    with atomic_path(path) as temporary, pd.HDFStore(str(temporary), "w") as store:
-        # Times and PyTables' own index would differ from one writing to the next.
-        store.put(H5_KEY, frame, format=form, index=False, track_times=False)
+    with written_h5(path) as table:
+        # The table format keeps all column names in one attribute, which HDF5 limits to 64 KiB.
+        table.put(frame, form="table" if len(names) <= 1000 else "fixed")
 
 
 def find_layout(

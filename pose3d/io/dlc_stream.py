@@ -6,23 +6,23 @@ With several peaks a keypoint the columns are ``x, y, likelihood, x2, y2, likeli
 """
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pose3d.errors import DataError, FormatError, Pose3DError
+from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.dlc import open_dlc
 from pose3d.io.dlc_csv import LEVELS
-from pose3d.io.files import atomic_path, require_suffix
-from pose3d.io.hdf5 import opened_h5, rows_at_once
+from pose3d.io.files import require_suffix
+from pose3d.io.hdf5 import opened_h5
+from pose3d.io.whole_h5 import digest_values, written_h5
 
-__all__ = ["read_notes", "read_scorer", "write_dlc_blocks"]
+__all__ = ["is_as_written", "read_notes", "read_scorer", "write_dlc_blocks"]
 
-_KEY = "df_with_missing"
+_VALUES = "pose3d_values"  # the note of how many rows there are, and the digest of what stands in them
 # The names of columns stand in one attribute, which HDF5 limits to 64 KiB.
 _MOST_COLUMNS = 1000
 
@@ -56,7 +56,7 @@ def write_dlc_blocks(
         Index of the first frame.
     scorer : str, optional
     notes : mapping of str to str, optional
-        Kept beside the table, for :func:`read_notes`.
+        Kept beside the table, for :func:`read_notes` and :func:`is_as_written`.
 
     Returns
     -------
@@ -80,46 +80,19 @@ def write_dlc_blocks(
             f"{path}: {len(columns)} columns are more than a DeepLabCut h5 holds ({_MOST_COLUMNS}); ask for fewer peaks"
         )
     shape = (len(individuals), len(keypoints), n_peaks, 3)
-    n, written = 0, hashlib.sha256()
-    with atomic_path(path) as temporary:
-        try:
-            with pd.HDFStore(str(temporary), "w") as store:
-                for block in blocks:
-                    if block.shape[1:] != shape or not len(block):
-                        raise ValueError(f"a block is (n_frames, {', '.join(map(str, shape))}), not {block.shape}")
-                    rows = np.array(block, dtype=np.float64, order="C").reshape(len(block), -1)
-                    index = np.arange(start + n, start + n + len(block))
-                    frame = pd.DataFrame(rows, columns=columns, index=index)
-                    # Times and PyTables' own index would differ from one writing to the next.
-                    store.put(_KEY, frame, format="table", append=n > 0, index=False, track_times=False)
-                    written.update(rows.data)
-                    n += len(block)
-                for name, text in (notes or {}).items():
-                    setattr(store.root._v_attrs, name, text)
-        except RuntimeError as error:  # PyTables' own
-            raise Pose3DError(f"{path}: cannot be written (is the disk full?)") from error
-        if n == 0:
+    with written_h5(path) as table:
+        for block in blocks:
+            if block.shape[1:] != shape or not len(block):
+                raise ValueError(f"a block is (n_frames, {', '.join(map(str, shape))}), not {block.shape}")
+            rows = np.array(block, dtype=np.float64, order="C").reshape(len(block), -1)
+            first = start + table.n_rows
+            table.put(pd.DataFrame(rows, columns=columns, index=np.arange(first, first + len(block))))
+        if table.n_rows == 0:
             raise ValueError("there are no frames to write")
-        # HDF5 says nothing when the disk is full while it closes a file.
-        if _digest(temporary, n) != written.digest():
-            raise Pose3DError(f"{path}: cannot be written whole (is the disk full?); make room and start again")
-    return n
-
-
-def _digest(path: Path, n_rows: int) -> bytes | None:
-    """Return the digest of the values in a file; None if it cannot be read, or has another number of rows."""
-    found = hashlib.sha256()
-    try:
-        with opened_h5(path) as file:
-            table = file[_KEY]["table"]
-            if len(table) != n_rows:
-                return None
-            step = rows_at_once(table, 0, path)
-            for first in range(0, n_rows, step):
-                found.update(np.ascontiguousarray(table[first : first + step]["values_block_0"]).data)
-    except FormatError:
-        return None
-    return found.digest()
+        if notes:
+            for name, text in {**notes, _VALUES: f"{table.n_rows}:{table.digest}"}.items():
+                table.note(name, text)
+    return table.n_rows
 
 
 def read_notes(path: str | Path) -> dict[str, str]:
@@ -134,6 +107,14 @@ def read_notes(path: str | Path) -> dict[str, str]:
         name: value.decode("utf-8", "replace") if isinstance(value, bytes) else value for name, value in found.items()
     }
     return {name: str(value) for name, value in texts.items() if isinstance(value, str)}
+
+
+def is_as_written(path: str | Path) -> bool:
+    """Tell whether the values of a table with notes are still those that :func:`write_dlc_blocks` wrote."""
+    n_rows, _, digest = read_notes(path).get(_VALUES, "").partition(":")
+    with contextlib.suppress(FormatError):
+        return n_rows.isdecimal() and digest_values(path, int(n_rows)) == digest
+    return False
 
 
 def read_scorer(path: str | Path) -> str | None:

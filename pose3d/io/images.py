@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose3d.errors import FormatError
+from pose3d.errors import FormatError, Pose3DError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import require_file, require_folder
+from pose3d.io.files import atomic_path, require_file, require_folder
 from pose3d.io.names import IMAGE_SUFFIXES, natural_key
 
-__all__ = ["FrameSource", "Frames", "Image", "ImageFolder", "is_pattern", "read_image"]
+__all__ = ["FrameSource", "Frames", "Image", "ImageFolder", "is_pattern", "read_image", "write_png"]
 
 Image: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = Generator[tuple[int, Image], None, None]
@@ -166,3 +166,25 @@ def read_image(path: str | Path, *, gray: bool = False) -> Image:
     if image is None:
         raise FormatError(f"{path}: is no image that can be read")
     return np.asarray(image, dtype=np.uint8)
+
+
+def write_png(path: str | Path, image: Image, *, compression: int = 3) -> None:
+    """Write an image, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    image : (h, w, 3) uint8 array in the order blue, green, red, or (h, w)
+    compression : int, optional
+        0 to 9; it costs time, and loses nothing.
+
+    Raises
+    ------
+    Pose3DError
+        If it cannot be written.
+    """
+    done, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, compression])
+    if not done:
+        raise Pose3DError(f"{path}: the image cannot be encoded")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.tobytes())

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import cv2
 import numpy as np
 
 from pose3d.data.names import counted
-from pose3d.errors import DataError, Pose3DError, ProjectError
+from pose3d.errors import DataError, ProjectError
 from pose3d.geometry.arrays import IntArray
-from pose3d.io.files import atomic_path
-from pose3d.io.images import Image
+from pose3d.io.images import write_png
 from pose3d.labeling.selection import (
     Choice,
     Method,
@@ -268,7 +266,7 @@ def _write_images(views: TrialFrames, instants: IntArray, progress: Progress) ->
             frames = [frame for frame in np.unique(views.frames[rows, column]).tolist() if frame not in there]
             for frame, image in views.sources[camera].frames(frames):
                 path = folder / views.image_name(camera, frame)
-                _write_png(image, path)
+                write_png(path, image)
                 written.append(path)
                 progress(f"write {views.trial.name}", len(written), n_total)
             if frames:
@@ -278,11 +276,3 @@ def _write_images(views: TrialFrames, instants: IntArray, progress: Progress) ->
             path.unlink(missing_ok=True)
         raise
     return tuple(written)
-
-
-def _write_png(image: Image, path: Path) -> None:
-    done, data = cv2.imencode(".png", image)
-    if not done:
-        raise Pose3DError(f"{path}: the image cannot be encoded")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.tobytes())

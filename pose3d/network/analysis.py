@@ -10,7 +10,7 @@ import numpy as np
 
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.dlc_stream import read_notes, read_scorer, write_dlc_blocks
+from pose3d.io.dlc_stream import is_as_written, read_notes, read_scorer, write_dlc_blocks
 from pose3d.io.fingerprint import fingerprint
 from pose3d.io.images import FrameSource, Image
 from pose3d.io.names import SINGLE_INDIVIDUAL
@@ -22,7 +22,7 @@ from pose3d.network.model_folder import MODEL_FILE, read_model
 from pose3d.network.prediction import Device, Predictor
 from pose3d.network.subject_window import CropSettings, SubjectWindow
 
-__all__ = ["AnalysisSettings", "AnalysisSummary", "analyze_video", "is_replaceable"]
+__all__ = ["AnalysisSettings", "AnalysisSummary", "analyze_video", "is_analysis", "is_replaceable"]
 
 _SCORER = "pose3d_"  # and the name of the network
 
@@ -219,6 +219,11 @@ def is_replaceable(output: str | Path) -> bool:
     """Tell whether there is no such file yet, or one that an analysis made: others are not written over."""
     output = Path(output)
     return not output.exists() or (read_scorer(output) or "").startswith(_SCORER)
+
+
+def is_analysis(path: str | Path) -> bool:
+    """Tell whether a file is as an analysis left it."""
+    return _NOTE in read_notes(path) and is_as_written(path)
 
 
 def _key(source: FrameSource, folder: Path, predictor: Predictor, settings: AnalysisSettings) -> str:

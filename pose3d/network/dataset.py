@@ -18,7 +18,6 @@ from pose3d.network.spec import NetworkSpec
 from pose3d.network.targets import pack_targets
 
 __all__ = [
-    "MULTIPLE",
     "ImageCache",
     "make_dataset",
     "pad_images",
@@ -27,8 +26,6 @@ __all__ = [
     "unpack_targets",
 ]
 
-MULTIPLE = 32
-"""Width and height of what a network is given are multiples of this, px."""
 
 
 def scale_image(image: Image, scale: float) -> Image:
@@ -39,14 +36,14 @@ def scale_image(image: Image, scale: float) -> Image:
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def pad_images(images: list[Image]) -> NDArray[np.uint8]:
-    """Put images into one batch, padded on the right and below with the mean colour to multiples of 32 px.
+def pad_images(images: list[Image], multiple: int) -> NDArray[np.uint8]:
+    """Put images into one batch, padded on the right and below with the mean colour to multiples of so many px.
 
     Returns
     -------
     (n, h, w, 3) uint8 array
     """
-    height, width = (-(-max(image.shape[axis] for image in images) // MULTIPLE) * MULTIPLE for axis in (0, 1))
+    height, width = (-(-max(image.shape[axis] for image in images) // multiple) * multiple for axis in (0, 1))
     batch = np.empty((len(images), height, width, 3), dtype=np.uint8)
     batch[:] = MEAN_COLOUR
     for padded, image in zip(batch, images, strict=True):
@@ -93,7 +90,7 @@ class ImageCache:
         labels = images.labels.with_keypoints(spec.keypoints)
         self.xy, self.mark = spec.to_network(labels.xy), labels.mark
         self.labelled: IntArray = np.flatnonzero((labels.mark != Mark.UNLABELLED).any((1, 2)))
-        self._scale = spec.scale
+        self._scale, self._multiple = spec.scale, spec.multiple
         self._kept: dict[int, Image] = {}
         self._sizes: list[tuple[int, int]] = []
         free = gib * 2**30
@@ -130,7 +127,7 @@ class ImageCache:
             alike = np.flatnonzero((sizes == size).all(1))
             for first in range(0, len(alike), batch_size):
                 index = alike[first : first + batch_size]
-                yield index, pad_images([self[int(i)] for i in index])
+                yield index, pad_images([self[int(i)] for i in index], self._multiple)
 
     def _read(self, index: int) -> Image:
         image = scale_image(read_image(self.images.paths[index]), self._scale)

@@ -17,7 +17,6 @@ from pose3d.errors import ModelError
 from pose3d.io.files import atomic_path
 from pose3d.io.images import Image
 from pose3d.log import Progress, logger, no_progress
-from pose3d.network.litert import SIZE_MULTIPLE
 from pose3d.network.model_folder import ModelFolder
 from pose3d.network.spec import NetworkSpec
 
@@ -30,7 +29,7 @@ _MOST_SAMPLES = 64  # images from which the ranges of whole numbers are learnt
 _WORSE = 1.02
 
 
-def pad_image(image: Image, size: tuple[int, int] | None = None) -> Image:
+def pad_image(image: Image, size: tuple[int, int] | None = None, *, multiple: int = 32) -> Image:
     """Fill an image up with the mean colour, at the right and below.
 
     Parameters
@@ -38,11 +37,12 @@ def pad_image(image: Image, size: tuple[int, int] | None = None) -> Image:
     image : (h, w, 3) uint8 array
         Red, green, blue.
     size : (int, int), optional
-        Width and height, px; what lies beyond is cut off. None: the next multiples of 32.
+        Width and height, px; what lies beyond is cut off. None: the next multiples of `multiple`.
+    multiple : int, optional
     """
     height, width, _ = image.shape
     if size is None:
-        size = -(-width // SIZE_MULTIPLE) * SIZE_MULTIPLE, -(-height // SIZE_MULTIPLE) * SIZE_MULTIPLE
+        size = -(-width // multiple) * multiple, -(-height // multiple) * multiple
     if size == (width, height):
         return image
     padded = np.empty((size[1], size[0], 3), dtype=np.uint8)
@@ -90,7 +90,7 @@ def export_litert(
         raise ValueError("images are needed to export a network")
     targets = {"fp32": folder.fp32, "int8": folder.int8}
     chosen = [images[i] for i in np.linspace(0, len(images) - 1, min(len(images), _MOST_SAMPLES)).round().astype(int)]
-    largest = np.max([pad_image(image).shape[:2] for image in chosen], axis=0)
+    largest = np.max([pad_image(image, multiple=spec.multiple).shape[:2] for image in chosen], axis=0)
     samples = np.stack([pad_image(image, (int(largest[1]), int(largest[0]))) for image in chosen])
     with tempfile.TemporaryDirectory(prefix="pose3d-export-") as place:
         request = Path(place) / "request.json"

@@ -22,7 +22,8 @@ OFFSET_GAIN = 8.0
 offsets share one scale, and are to use it alike."""
 
 SIZE_MULTIPLE = 32
-"""Width and height of a network's input are multiples of it, px."""
+"""Any network takes images whose width and height are multiples of it, px."""
+_LEAST_MULTIPLE = 16  # some networks take these
 
 _MOST_SIZES = 8  # interpreters kept, one a size of image
 
@@ -130,7 +131,7 @@ class LiteRTNetwork:
         Parameters
         ----------
         image : (h, w, 3) uint8 array
-            Red, green, blue; `h` and `w` are multiples of 32.
+            Red, green, blue; `h` and `w` are multiples of what the network needs, at least of 16.
 
         Returns
         -------
@@ -143,8 +144,8 @@ class LiteRTNetwork:
             If the network fails.
         """
         height, width, _ = image.shape
-        if height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
-            raise ValueError(f"an image of {width}x{height} px is no multiple of {SIZE_MULTIPLE}")
+        if height % _LEAST_MULTIPLE or width % _LEAST_MULTIPLE:
+            raise ValueError(f"an image of {width}x{height} px is no multiple of {_LEAST_MULTIPLE}")
         interpreter, taken, given = self._interpreter((height, width))
         interpreter.set_tensor(taken["index"], image[None].astype(taken["dtype"], copy=False))
         interpreter.invoke()
@@ -211,6 +212,6 @@ def _resizings(data: bytes, path: Path) -> tuple[tuple[int, int], list[tuple[int
                 found[place] = struct.unpack_from("<2i", data, place)  # two may share one
     except (AttributeError, IndexError, TypeError, ValueError, struct.error) as error:
         raise ModelError(f"{path}: is damaged, or no network of pose3d; copy or export it anew") from error
-    if height <= 0 or width <= 0 or height % SIZE_MULTIPLE or width % SIZE_MULTIPLE:
+    if height <= 0 or width <= 0 or height % _LEAST_MULTIPLE or width % _LEAST_MULTIPLE:
         raise ModelError(f"{path}: was exported for images of {width}x{height} px; export the network anew")
     return (height, width), list(found.items())

@@ -133,7 +133,7 @@ class Predictor:
         score : (n, n_keypoints, n_peaks) array, 0..1
         """
         height, width = images[0].shape[:2]
-        output = self._network.run_batch(np.stack([pad_image(image) for image in images]))
+        output = self._network.run_batch(np.stack([pad_image(image, multiple=self.spec.multiple) for image in images]))
         # Cells of the padding hold no keypoint.
         stride = self.spec.stride
         output = output[:, : -(-height // stride), : -(-width // stride)]

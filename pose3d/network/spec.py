@@ -14,6 +14,9 @@ BACKBONES = ("efficientnet-lite0", "mobilenetv2", "resnet50", "efficientnetb0")
 """The default, the fast one, and two of ``keras.applications`` whose weights are downloaded."""
 
 
+_COARSEST = {"mobilenetv2": 16}
+
+
 @dataclass(frozen=True)
 class NetworkSpec:
     """A scoremap network.
@@ -65,6 +68,11 @@ class NetworkSpec:
             raise ValueError("stride is 4 or 8")
         if not (0 < self.scale <= 1 and self.radius_px > 0 and self.locref_px > 0 and self.channels > 0):
             raise ValueError("scale lies in (0, 1]; radius_px, locref_px and channels are positive")
+
+    @property
+    def multiple(self) -> int:
+        """Width and height of what the network is given are multiples of this: a cell of its coarsest feature, px."""
+        return _COARSEST.get(self.backbone, 32)
 
     @property
     def mirrored(self) -> IntArray:

@@ -90,20 +90,21 @@ def group_instants(images: LabelledImages, times: IntArray | None = None) -> Int
 
 def _moments(images: LabelledImages, times: IntArray | None) -> tuple[IntArray, IntArray]:
     """Return all instants as (n, 2): number of the recording, and when; and the instant of each image."""
-    when = _times(images) if times is None else np.asarray(times, dtype=np.int64)
+    when = _times(images, times)
     _, recording = np.unique(np.array(images.recordings, dtype=str), return_inverse=True)
     moments, moment = np.unique(np.stack([recording.reshape(-1), when], axis=1), axis=0, return_inverse=True)
     return moments, moment.reshape(-1)
 
 
-def _times(images: LabelledImages) -> IntArray:
+def _times(images: LabelledImages, times: IntArray | None) -> IntArray:
     """Return when each image was taken; images whose names tell no frame come after all others, by name."""
     frames = images.frames
-    if not len(frames):
-        return frames
+    when = frames if times is None else np.asarray(times, dtype=np.int64)
+    if not len(when):
+        return when
     names = [image.image for image in images.labels.images]
     _, by_name = np.unique(names, return_inverse=True)
-    return np.where(frames < 0, frames.max() + 2**32 + by_name.reshape(-1) * 2**20, frames)
+    return np.where(frames < 0, when.max() + 2**32 + by_name.reshape(-1) * 2**20, when)
 
 
 def _whole_recordings(sizes: IntArray, fraction: float, rng: Generator) -> IntArray:

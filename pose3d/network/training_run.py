@@ -21,7 +21,7 @@ from pose3d.network.dataset import ImageCache, make_dataset, unpack_targets
 from pose3d.network.decoding import decode
 from pose3d.network.evaluation import label_errors
 from pose3d.network.losses import scoremap_loss
-from pose3d.network.model import build_model, load_weights, stages
+from pose3d.network.model import backbone_layers, build_model, load_weights, stages
 from pose3d.network.spec import NetworkSpec
 from pose3d.network.training_settings import TrainingSettings
 
@@ -221,8 +221,9 @@ class TrainingRun:
                 layer.trainable = stride > (_HELD if released else _HELD_AT_FIRST)
         self._compiled_at = wanted
         schedule = _schedule(self.settings, first_step=wanted)
+        slow = [variable for layer in backbone_layers(self.model) for variable in layer.trainable_variables]
         self.model.compile(
-            optimizer=keras.optimizers.Adam(schedule, global_clipnorm=_CLIP_NORM),
+            optimizer=_Adam(schedule, slow={variable.path for variable in slow}, rate=self.settings.backbone_rate),
             loss=_total_loss,
             metrics=[score_loss, location_loss],
             jit_compile=False,  # XLA takes minutes to compile on a CPU, and gains nothing
@@ -262,6 +263,19 @@ def predict_images(
         found, sure = decode(output, spec=spec)
         xy[index], score[index] = found[:, :, 0], sure[:, :, 0]
     return xy, score
+
+
+class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam that takes smaller steps for some variables."""
+
+    def __init__(self, schedule: Any, *, slow: set[str], rate: float) -> None:
+        super().__init__(schedule, global_clipnorm=_CLIP_NORM, name="adam")
+        self._slow, self._rate = slow, rate
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Change one variable."""
+        slowed = self._rate if variable.path in self._slow else 1.0
+        super().update_step(gradient, variable, learning_rate * slowed)
 
 
 def _total_loss(targets: Any, output: Any) -> Any:

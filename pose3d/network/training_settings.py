@@ -21,6 +21,8 @@ class TrainingSettings:
         Side of the square that is cut from the scaled image, px; a multiple of 32.
     learning_rate : float
         At its highest; it rises over the first steps and falls along a cosine.
+    backbone_rate : float
+        Learning rate of the pretrained backbone, relative to that of the rest: what it knows is not to be lost.
     frozen_share : float
         Share of the steps in which the early stages of the backbone are held, which is faster and keeps what they know.
     check_every : int
@@ -41,7 +43,8 @@ class TrainingSettings:
     batch_size: int = 8
     crop: int = 256
     learning_rate: float = 1e-3
-    frozen_share: float = 0.3
+    backbone_rate: float = 0.2
+    frozen_share: float = 0.1
     check_every: int = 250
     patience: int = 6
     average: float = 0.99
@@ -53,5 +56,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch_size, self.check_every, self.patience) < 1 or self.crop < 32 or self.crop % 32:
             raise ValueError("steps, batch_size, check_every and patience are at least 1; crop is a multiple of 32")
-        if not (self.learning_rate > 0 and 0 <= self.frozen_share <= 1 and 0 <= self.average < 1):
-            raise ValueError("learning_rate is positive, frozen_share lies in 0..1 and average in 0..1")
+        if not (self.learning_rate > 0 and self.backbone_rate >= 0):
+            raise ValueError("rates are positive")
+        if not (0 <= self.frozen_share <= 1 and 0 <= self.average < 1):
+            raise ValueError("frozen_share and average lie in 0..1")

@@ -263,3 +263,15 @@ def test_labels_without_a_list_of_what_was_learnt_are_split_anew(lab):
     assert len(held_out) == 4
     assert not names(train) & names(held_out)
     assert len(set(held_out.frames.tolist())) == 1
+
+
+def test_all_cameras_of_an_instant_are_held_out_whenever_they_began(lab):
+    images = lab.label([0, 10, 20, 30, 40])
+    config = lab.project.config_path
+    config.write_text(config.read_text() + "\n[offsets]\ncam2 = 10\n")
+    _, held_out = split_labels(lab.project, images, lab.model)
+    instants = {
+        int(frame) - 10 * (camera == "cam2") for frame, camera in zip(held_out.frames, held_out.cameras, strict=True)
+    }
+    assert len(instants) == 1
+    assert len(held_out) == 4 - (instants == {40})  # of which cam2 has no image

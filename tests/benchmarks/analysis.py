@@ -92,7 +92,7 @@ def measure(video: Path, model: Path, folder: Path) -> int:
     size = predictor.scaled_size(source.size)
     n = min(source.n_frames, N_FRAMES)
     few = [image for _, image in scaled_frames(source, size, indices=range(0, n, max(1, n // 40)))]
-    padded = [pad_image(image) for image in few]
+    padded = [pad_image(image, multiple=file.spec.multiple) for image in few]
     output = folder / "out.h5"
 
     def whole(settings: AnalysisSettings) -> Callable[[], object]:

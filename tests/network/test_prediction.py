@@ -115,7 +115,7 @@ def test_gpu_that_is_asked_for_must_be_there(dot_model: Path, monkeypatch: pytes
 
 def test_images_must_fill_the_grid(dot_model: Path) -> None:
     network = LiteRTNetwork(dot_model / "network.tflite")
-    with pytest.raises(ValueError, match="multiple of 32"):
+    with pytest.raises(ValueError, match="multiple of 16"):
         network.run(np.zeros((100, 64, 3), dtype=np.uint8))
     shapes = {network.run(np.zeros((32 * n, 64, 3), dtype=np.uint8)).shape for n in range(1, 12)}
     assert shapes == {(8 * n, 16, 12) for n in range(1, 12)}

@@ -93,10 +93,11 @@ def test_images_without_a_number_are_instants_by_name():
     images = LabelledImages(
         Labels.empty(names, ("x",), ("nose",)), tuple(Path(n.image) for n in names), ("v",) * 8, ("a", "b") * 4
     )
-    train, test = split_images(images)
-    assert len(test) == 2
-    assert names[test[0]].image == names[test[1]].image
-    assert len(train) == 6
+    for times in (None, images.frames):  # which say of none when it was
+        train, test = split_images(images, times=times)
+        assert len(test) == 2
+        assert names[test[0]].image == names[test[1]].image
+        assert len(train) == 6
 
 
 def test_one_instant_cannot_be_split():

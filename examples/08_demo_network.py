@@ -1,9 +1,9 @@
 # %% [markdown]
 # # The network of the demo
 #
-# `python examples/08_demo_network.py [FOLDER] [--full]`. A network for people as the demo renders them, from images whose
-# keypoints are known. With `--full` it takes about an hour; without, a few steps show how it goes. The demo's own seeds,
-# below 1000, are never learnt from.
+# `python examples/08_demo_network.py [FOLDER] [--full]`. A network for people as the demo renders them, from images
+# whose keypoints are known. With `--full` it takes about an hour; without, a few steps show how it goes. The demo's own
+# seeds, below 1000, are never learnt from.
 
 # %%
 import sys

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Skeleton,
         Status,
     )
+    from pose3d.data.labels import LabelledImages, Labels
     from pose3d.data.samples import interval
     from pose3d.errors import Pose3DError
     from pose3d.filtering import Filters, filter_2d, filter_3d
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
     from pose3d.io.rigs import load_rig, save_rig
     from pose3d.io.samples import read_samples
     from pose3d.kinematics import joint_angles
+    from pose3d.labeling.extraction import extract_frames
+    from pose3d.labeling.outliers import find_outliers
+    from pose3d.network.analysis import analyze_video
+    from pose3d.network.learning import train_network
+    from pose3d.network.prediction import Predictor
+    from pose3d.network.spec import NetworkSpec
+    from pose3d.network.training_settings import TrainingSettings
+    from pose3d.project.labels import load_labels
     from pose3d.reconstruction import RefinementSettings, ViewSettings, reconstruct, triangulate
     from pose3d.reconstruction.association.people import select_subject
     from pose3d.reconstruction.association.swaps import repair_swaps
@@ -42,21 +51,30 @@ __all__ = [
     "JointAngles",
     "Keypoints2D",
     "Keypoints3D",
+    "LabelledImages",
+    "Labels",
+    "NetworkSpec",
     "Pose3DError",
     "PosteriorSamples",
+    "Predictor",
     "RefinementSettings",
     "Rig",
     "Skeleton",
     "Status",
+    "TrainingSettings",
     "TriangulationRequest",
     "ViewSettings",
     "__version__",
+    "analyze_video",
     "calibrate_rig",
+    "extract_frames",
     "filter_2d",
     "filter_3d",
+    "find_outliers",
     "interval",
     "joint_angles",
     "load_keypoints",
+    "load_labels",
     "load_rig",
     "measure_quality",
     "read_samples",
@@ -67,6 +85,7 @@ __all__ = [
     "save_rig",
     "select_subject",
     "synchronize",
+    "train_network",
     "triangulate",
     "triangulate_files",
 ]
@@ -78,20 +97,29 @@ _HOMES = {
     "JointAngles": "pose3d.data",
     "Keypoints2D": "pose3d.data",
     "Keypoints3D": "pose3d.data",
+    "LabelledImages": "pose3d.data.labels",
+    "Labels": "pose3d.data.labels",
+    "NetworkSpec": "pose3d.network.spec",
     "Pose3DError": "pose3d.errors",
     "PosteriorSamples": "pose3d.data",
+    "Predictor": "pose3d.network.prediction",
     "RefinementSettings": "pose3d.reconstruction",
     "Rig": "pose3d.data",
     "Skeleton": "pose3d.data",
     "Status": "pose3d.data",
+    "TrainingSettings": "pose3d.network.training_settings",
     "TriangulationRequest": "pose3d.reconstruction",
     "ViewSettings": "pose3d.reconstruction",
+    "analyze_video": "pose3d.network.analysis",
     "calibrate_rig": "pose3d.calibration",
+    "extract_frames": "pose3d.labeling.extraction",
     "filter_2d": "pose3d.filtering",
     "filter_3d": "pose3d.filtering",
+    "find_outliers": "pose3d.labeling.outliers",
     "interval": "pose3d.data.samples",
     "joint_angles": "pose3d.kinematics",
     "load_keypoints": "pose3d.io.keypoints",
+    "load_labels": "pose3d.project.labels",
     "load_rig": "pose3d.io.rigs",
     "measure_quality": "pose3d.reconstruction.quality",
     "read_samples": "pose3d.io.samples",
@@ -102,6 +130,7 @@ _HOMES = {
     "save_rig": "pose3d.io.rigs",
     "select_subject": "pose3d.reconstruction.association.people",
     "synchronize": "pose3d.reconstruction.synchronization",
+    "train_network": "pose3d.network.learning",
     "triangulate": "pose3d.reconstruction",
     "triangulate_files": "pose3d.reconstruction",
 }

@@ -55,8 +55,10 @@ def analyze_trial(
         If the network cannot be used, or a video fails; the others are done all the same.
     """
     from pose3d.network.analysis_jobs import analyze_videos
+    from pose3d.network.session_analysis import find_model, project_analysis
 
-    outcomes = analyze_videos(jobs, network.analysis(trial.session.project), progress=progress)
+    project = trial.session.project
+    outcomes = analyze_videos(jobs, project_analysis(project, find_model(network.name, project)), progress=progress)
     failed = [outcome for outcome in outcomes if isinstance(outcome, Pose3DError)]
     for error in failed[1:]:
         logger.warning("%s", error)

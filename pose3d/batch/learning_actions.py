@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +44,13 @@ class TrainingTask:
 
 
 def _analyze(project: Project, sessions: Sequence[Session], model: Path, progress: Progress) -> None:
-    from pose3d.network import analysis
     from pose3d.network.analysis_jobs import analyze_videos
-    from pose3d.network.session_analysis import plan_sessions
+    from pose3d.network.session_analysis import plan_sessions, project_analysis
 
-    n_peaks = project.config.analysis.n_peaks
-    analyze = partial(analysis.analyze_video, model=model, settings=analysis.AnalysisSettings(n_peaks=n_peaks))
     plan = plan_sessions(sessions)
     for video, there in plan.left_alone:
         logger.warning("%s: is not analysed, keypoints of another program are there (%s)", video, there.name)
-    for outcome in analyze_videos(plan.jobs, analyze, progress=progress):
+    for outcome in analyze_videos(plan.jobs, project_analysis(project, model), progress=progress):
         if isinstance(outcome, Pose3DError):
             raise outcome
 

@@ -5,9 +5,11 @@ import functools
 import hmac
 import json
 import secrets
+import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -374,5 +376,18 @@ class _Uvicorn(uvicorn.Server):
             self._ready()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        with suppress(KeyboardInterrupt):  # Ctrl-C is how one ends it
+        with _terminated_as_interrupted(), suppress(KeyboardInterrupt):  # Ctrl-C is how one ends it
             super().run(sockets=sockets)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a block as Ctrl-C does: uvicorn sends itself again the signal that it ended by."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

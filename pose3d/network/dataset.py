@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 
-
 def scale_image(image: Image, scale: float) -> Image:
     """Return an image at the scale of a network, whose pixels lie where :meth:`NetworkSpec.to_network` has them."""
     if scale == 1:

@@ -1,7 +1,6 @@
 """An exported network in LiteRT, for images of any size; no tensorflow is needed."""
 
 import contextlib
-import os
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from pose3d.errors import DependencyError, ModelError
 from pose3d.io.files import require_file
 from pose3d.io.images import Image
+from pose3d.network.starting import quiet_stderr
 
 __all__ = ["OFFSET_GAIN", "SIZE_MULTIPLE", "LiteRTNetwork", "make_interpreter"]
 
@@ -69,18 +69,8 @@ def _silent_start() -> Iterator[None]:
         yield
         return
     _started.append(True)
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error
+    with quiet_stderr():
         yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 class LiteRTNetwork:

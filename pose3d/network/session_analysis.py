@@ -15,7 +15,15 @@ from pose3d.network.subject_window import CropSettings
 from pose3d.project import Project, Session, Trial
 from pose3d.project.names import stem_of
 
-__all__ = ["ProjectNetwork", "SessionPlan", "find_model", "plan_sessions", "plan_trial", "project_network"]
+__all__ = [
+    "ProjectNetwork",
+    "SessionPlan",
+    "find_model",
+    "plan_sessions",
+    "plan_trial",
+    "project_analysis",
+    "project_network",
+]
 
 
 @dataclass(frozen=True)
@@ -55,23 +63,6 @@ class ProjectNetwork:
     finds_people: bool
     files: tuple[Path, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
-
-    def analysis(self, project: Project) -> Analyze:
-        """Return what analyses a video with it, as the project's settings say; it is fetched if need be.
-
-        Raises
-        ------
-        ModelError, DependencyError
-            If it is gone, or cannot be fetched.
-        """
-        folder = find_model(self.name, project)
-        if self.finds_people:
-            from pose3d.network.blazepose.analyze import analyze_people
-
-            return partial(analyze_people, model=folder)
-        given = project.config.analysis
-        settings = AnalysisSettings(n_peaks=given.n_peaks, crop=CropSettings() if given.crop else None)
-        return partial(analyze_video, model=folder, settings=settings)
 
 
 def plan_sessions(sessions: Iterable[Session]) -> SessionPlan:
@@ -163,6 +154,24 @@ def find_model(name: str, project: Project | None = None) -> Path:
     raise ModelError(
         f"{name}: no such network{below}; ready ones: {', '.join(usable)}; or give the folder of a trained one"
     )
+
+
+def project_analysis(project: Project, model: Path) -> Analyze:
+    """Return what analyses a video with a network, as a project's settings say.
+
+    Parameters
+    ----------
+    project : Project
+    model : Path
+        The network's folder.
+    """
+    if is_blazepose(model):
+        from pose3d.network.blazepose.analyze import analyze_people
+
+        return partial(analyze_people, model=model)
+    given = project.config.analysis
+    settings = AnalysisSettings(n_peaks=given.n_peaks, crop=CropSettings() if given.crop else None)
+    return partial(analyze_video, model=model, settings=settings)
 
 
 def _find_folder(name: str, project: Project | None) -> Path | None:

@@ -1,23 +1,20 @@
 """Training a keypoint network: from labelled images to weights, in one go or in several."""
 
-import csv
-import io
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pose3d.data.labels import LabelledImages, Mark
 from pose3d.errors import DataError
-from pose3d.io.files import write_text
 from pose3d.io.fingerprint import fingerprint
 from pose3d.log import Progress, logger, no_progress
 from pose3d.network.checkpoints import Checkpoints
-from pose3d.network.model import save_weights
+from pose3d.network.looks import Look, write_looks
 from pose3d.network.model_folder import ModelFolder
 from pose3d.network.spec import NetworkSpec
-from pose3d.network.training_run import Look, TrainingRun
+from pose3d.network.starting import start_tensorflow
 from pose3d.network.training_settings import TrainingSettings
 
 __all__ = ["Look", "TrainingResult", "TrainingSettings", "fit"]
@@ -90,6 +87,10 @@ def fit(
     settings = settings or TrainingSettings()
     place = ModelFolder(Path(folder))
     _check_labels(images)
+    start_tensorflow(threads=settings.threads)
+    from pose3d.network.model import save_weights
+    from pose3d.network.training_run import TrainingRun
+
     run = TrainingRun(images, spec, settings, held_out, None if start is None else ModelFolder(Path(start)).weights)
     checkpoints = Checkpoints(place.checkpoints, _key(images, spec, settings, held_out, start))
     state = checkpoints.load()
@@ -102,7 +103,7 @@ def fit(
         for _ in run.learn(run.next_stop - run.step):
             progress("training", run.step, settings.steps)
         look = run.look()
-        _write_metrics(place.metrics, run.looks)
+        write_looks(place.metrics, run.looks)
         if report is not None:
             report(look)
         done = run.finished
@@ -138,12 +139,3 @@ def _key(
     if start is not None:
         files["start"] = ModelFolder(Path(start)).weights
     return fingerprint(files, labels)
-
-
-def _write_metrics(path: Path, looks: Sequence[Look]) -> None:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([item.name for item in fields(Look)])
-    for look in looks:
-        rows.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in asdict(look).values()])
-    write_text(path, text.getvalue())

@@ -1,9 +1,9 @@
 """A training in memory: its steps, its looks at the held-out images, its state."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from pose3d.data.labels import LabelledImages
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.log import logger
 from pose3d.network.checkpoints import State
 from pose3d.network.dataset import ImageCache, make_dataset, unpack_targets
 from pose3d.network.decoding import decode
 from pose3d.network.evaluation import label_errors
+from pose3d.network.looks import Look
 from pose3d.network.losses import scoremap_loss
 from pose3d.network.model import backbone_layers, build_model, load_weights, stages
 from pose3d.network.spec import NetworkSpec
 from pose3d.network.training_settings import TrainingSettings
 
-__all__ = ["Look", "TrainingRun", "predict_images"]
+__all__ = ["TrainingRun", "predict_images"]
 
 _LOSSES = ("loss", "score_loss", "location_loss")
 _WARM_UP = 50  # steps
@@ -33,33 +33,6 @@ _CLIP_NORM = 5.0
 _AVERAGED_EVERY = 4  # steps
 _HELD, _HELD_AT_FIRST = 4, 8  # px: stages of the backbone up to these strides are held; edges are edges everywhere
 _CAP = 5.0  # radii: an error is not larger than this in the mean that decides which weights are best
-
-
-@dataclass(frozen=True)
-class Look:
-    """A row of ``metrics.csv``: where training stands after so many steps.
-
-    Attributes
-    ----------
-    step : int
-    cpu_s : float
-        CPU time of all steps so far.
-    loss, score_loss, location_loss : float
-        Mean since the last look.
-    learning_rate : float
-    median_px, mean_px, p90_px : float
-        Error on the held-out images, in their pixels; NaN without any.
-    """
-
-    step: int
-    cpu_s: float
-    loss: float
-    score_loss: float
-    location_loss: float
-    learning_rate: float
-    median_px: float
-    mean_px: float
-    p90_px: float
 
 
 class TrainingRun:
@@ -91,7 +64,6 @@ class TrainingRun:
         held_out: LabelledImages | None,
         start: Path | None,
     ) -> None:
-        _limit_threads(settings.threads)
         self.spec, self.settings = spec, settings
         self.images = ImageCache(images, spec, gib=settings.cache_gib)
         self.held_out = None if held_out is None or len(held_out) == 0 else ImageCache(held_out, spec)
@@ -223,7 +195,7 @@ class TrainingRun:
         schedule = _schedule(self.settings, first_step=wanted)
         slow = [variable for layer in backbone_layers(self.model) for variable in layer.trainable_variables]
         self.model.compile(
-            optimizer=_Adam(schedule, slow={variable.path for variable in slow}, rate=self.settings.backbone_rate),
+            optimizer=_Adam(schedule, slow=slow, rate=self.settings.backbone_rate),
             loss=_total_loss,
             metrics=[score_loss, location_loss],
             jit_compile=False,  # XLA takes minutes to compile on a CPU, and gains nothing
@@ -268,13 +240,15 @@ def predict_images(
 class _Adam(keras.optimizers.Adam):  # type: ignore[misc]
     """Adam that takes smaller steps for some variables."""
 
-    def __init__(self, schedule: Any, *, slow: set[str], rate: float) -> None:
+    def __init__(self, schedule: Any, *, slow: Sequence[Any], rate: float) -> None:
         super().__init__(schedule, global_clipnorm=_CLIP_NORM, name="adam")
-        self._slow, self._rate = slow, rate
+        # Keras hands over its own variables, or with TensorFlow the ones below them.
+        self._slow = {id(each) for variable in slow for each in (variable, variable.value)}
+        self._rate = rate
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Change one variable."""
-        slowed = self._rate if variable.path in self._slow else 1.0
+        slowed = self._rate if id(variable) in self._slow else 1.0
         super().update_step(gradient, variable, learning_rate * slowed)
 
 
@@ -310,15 +284,3 @@ def _schedule(settings: TrainingSettings, *, first_step: int) -> Any:
             return settings.learning_rate * risen * (0.01 + 0.99 * 0.5 * (1 + ops.cos(np.pi * part)))
 
     return Cosine()
-
-
-def _limit_threads(threads: int | None) -> None:
-    if threads is None or keras.backend.backend() != "tensorflow":
-        return
-    import tensorflow as tf
-
-    try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:  # tensorflow has begun to work, and keeps the number it has
-        logger.debug("tensorflow runs already; the number of its threads stays")

@@ -390,9 +390,6 @@ def test_trial_without_keypoints_is_skipped_and_said(lab):
         "no 2D keypoints of walk in pose-2d, and no network 'default' that could find them; pose3d train makes one, or "
         'network.model = "blazepose-full" in pose3d.toml finds people'
     )
-    for path in lab.path("videos-raw").iterdir():
-        path.unlink()
-    lab.put("pose-2d/walk_left.h5", "points")
 
 
 def test_single_commands_do_not_use_stale_results(lab):

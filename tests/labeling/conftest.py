@@ -123,9 +123,9 @@ class Server:
         assert answer.status == 200, answer.content
         return answer.json
 
-    def end(self) -> str:
-        """End it as Ctrl-C does; what it said last."""
-        self.process.send_signal(signal.SIGINT)
+    def end(self, by: signal.Signals = signal.SIGINT) -> str:
+        """End it, as Ctrl-C does unless told otherwise; what it said last."""
+        self.process.send_signal(by)
         out, err = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, err
         return out + err

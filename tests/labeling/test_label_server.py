@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import time
 
 import numpy as np
@@ -63,6 +65,16 @@ def test_killing_the_server_loses_no_click(project, serve, rig, truth):
 
     third = serve(project)  # and what was written is what the page shows next time
     assert third.ask("/api/instant/0").json["labels"] == before["labels"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="ends a process at once there")
+def test_a_server_that_is_told_to_end_writes_the_files(project, serve, rig, truth):
+    server = serve(project)
+    place_all(server, rig, truth)
+    said = server.end(signal.SIGTERM)
+    assert said.count("written: ") == 4
+    assert not list(project.rglob("pose3d-label.*"))
+    assert (load_labels(Project.load(project)).labels.mark == Mark.VISIBLE).sum() == 12
 
 
 def test_the_h5_opens_in_pandas_as_deeplabcut_writes_it(project, serve, rig, truth):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose3d.errors import DependencyError, ModelError
+from pose3d.errors import ModelError
 from pose3d.io.files import require_file
+from pose3d.network.litert import make_interpreter
 
 __all__ = ["Network"]
 
@@ -35,12 +36,7 @@ class Network:
     def __init__(self, path: str | Path, *, inputs: tuple[int, ...], outputs: Mapping[str, tuple[int, ...]]) -> None:
         path = require_file(path, "network")
         try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise DependencyError("ai-edge-litert is missing; `pip install ai-edge-litert`") from error
-        try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-            self._interpreter.allocate_tensors()
+            self._interpreter = make_interpreter(path.read_bytes())
             (given,) = self._interpreter.get_input_details()
             found = {item["name"]: item for item in self._interpreter.get_output_details()}
             shapes = {name: tuple(found[name]["shape"].tolist()) for name in outputs}

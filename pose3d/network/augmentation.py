@@ -16,7 +16,7 @@ __all__ = ["MEAN_COLOUR", "Augmentation", "augment"]
 MEAN_COLOUR = (124, 116, 104)
 """Red, green, blue of what lies outside of an image: nothing, once the network has normalised it."""
 
-_INNER = 0.8  # of the crop: part in which the keypoint lies around which it is cut
+_INNER = 0.8  # of the crop: part in which the keypoint lies around which it is cut, where the subject does not fit
 _SLACK = 0.1  # of the crop, which it may stand out of the image
 
 
@@ -34,7 +34,8 @@ class Augmentation:
         Whether half of the images are mirrored, left and right keypoints exchanging their names. By default where there
         are such pairs: without them, what is left of something would be learnt as lying right of it.
     near_keypoint : float
-        Share of the crops that are cut around a labelled keypoint; the others lie anywhere.
+        Share of the crops that are cut around the subject, or around a labelled keypoint where it does not fit; the
+        others lie anywhere.
     brightness, contrast, colour : float
         Largest relative changes: of all grey values, of their distance to the mean, and of each colour by itself.
     chance : float
@@ -147,7 +148,12 @@ def _draw_affine(
     placed = xy[np.isfinite(xy).all(-1)]
     where = rng.random(2)
     if len(placed) and rng.random() < settings.near_keypoint:
-        centre = placed[rng.integers(len(placed))] + _INNER * (where - 0.5) * span
+        low, high = placed.min(0), placed.max(0)
+        # A subject that fits is seen whole: a leg without its body is neither left nor right.
+        fits = span > high - low
+        free = np.where(fits, span - (high - low), _INNER * span)
+        around = np.where(fits, (low + high) / 2, placed[rng.integers(len(placed))])
+        centre = around + (where - 0.5) * free
     else:
         centre = where * full - 0.5
     # The crop stands out of the image by the slack at most, unless the image is the smaller one.

@@ -54,7 +54,8 @@ class TrainedNetwork:
     def lines(self) -> tuple[str, ...]:
         """Say it to people."""
         result = self.result
-        lines = [f"{result.folder.folder}: {result.steps} steps on {len(self.train)} images"]
+        resumed = f", {result.resumed_at} of them done before" if result.resumed_at else ""
+        lines = [f"{result.folder.folder}: {result.steps} steps{resumed}, on {len(self.train)} images"]
         for precision, (median, mean) in self.error_px.items():
             used = ", used" if precision == self.precision else ""
             where = f"on {len(self.held_out)} held-out images, {precision}{used}"
@@ -68,6 +69,7 @@ class TrainedNetwork:
         return {
             "model": self.result.folder.folder,
             "steps": self.result.steps,
+            "resumed_at": self.result.resumed_at,
             "best_step": self.result.best.step,
             "cpu_s": self.result.looks[-1].cpu_s,
             "train_images": len(self.train),

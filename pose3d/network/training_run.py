@@ -169,7 +169,8 @@ class TrainingRun:
         """Go back to a state."""
 
         def values(what: str) -> list[NDArray[Any]]:
-            return [state.arrays[name] for name in sorted(state.arrays) if name.startswith(f"{what}-")]
+            # copied, since what was read from a file cannot be changed
+            return [state.arrays[name].copy() for name in sorted(state.arrays) if name.startswith(f"{what}-")]
 
         self.step, record = state.step, state.record
         self.model.set_weights(values("weights"))

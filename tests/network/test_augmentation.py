@@ -136,6 +136,27 @@ def test_crops_lie_in_the_image_and_are_cut_around_keypoints():
         assert np.isnan(moved[0, 0]).all()
 
 
+def test_a_subject_that_fits_is_seen_whole():
+    image = np.full((480, 640, 3), 255, np.uint8)
+    xy = np.array([[[300, 200], [330, 300], [380, 210]]], float)
+    settings = dataclasses.replace(STILL, near_keypoint=1.0)
+    places = []
+    for seed in range(60):
+        _, moved, _ = augment(
+            image,
+            xy,
+            mark=np.ones((1, 3), np.uint8),
+            rng=np.random.default_rng(seed),
+            spec=SPEC,
+            settings=settings,
+            size=(160, 160),
+        )
+        assert (moved >= -0.5).all()
+        assert (moved <= 159.5).all()
+        places.append(moved[0, 0])
+    assert np.ptp(places, axis=0).min() > 40, "it lies anywhere in the crop"
+
+
 @pytest.mark.parametrize("wrong", [{"scale": (1.2, 0.8)}, {"chance": 1.5}, {"noise": -1}, {"contrast": 1.0}])
 def test_settings_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError, match=r"scale|chance|strengths"):

@@ -54,9 +54,7 @@ Output = Annotated[
 ]
 SkeletonName = Annotated[
     str | None,
-    typer.Option(
-        "--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25(b), blazepose33."
-    ),
+    typer.Option("--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25(b), blazepose33."),
 ]
 
 

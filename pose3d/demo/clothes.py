@@ -105,11 +105,28 @@ def make_outfit(rng: np.random.Generator) -> Outfit:
 
 
 def make_plain_outfit(rng: np.random.Generator) -> Outfit:
-    """Draw an outfit without patterns: long sleeves, long legs, often all of one colour."""
+    """Draw an outfit whose limbs all look alike: long sleeves and long legs without patterns, often of one colour.
+
+    Front and back differ, as people's do: a bib, and hair that is not the colour of the skin. Without that nobody could
+    tell left from right.
+    """
     outfit = make_outfit(rng)
     top, legs = _hue(rng, low=60, high=200), _hue(rng, low=50, high=170)
     if rng.random() < 0.5:
         legs = top
     upper, lower = _cloth(top, rng, strength=0.10), _cloth(legs, rng, strength=0.10)
-    parts = {"torso": upper, "upper_arm": upper, "forearm": upper, "pelvis": lower, "thigh": lower, "shank": lower}
-    return Outfit(outfit.textures | parts, outfit.hair_long)
+    bib = _hue(rng, low=60, high=230)
+    while np.abs(bib - top).max() < 70:
+        bib = _hue(rng, low=60, high=230)
+    torso = upper.copy()
+    torso[:, 44:84] = _cloth(bib, rng, strength=0.10)[:, 44:84]
+    skin = np.array(_SKINS[rng.integers(len(_SKINS))], np.float32)
+    hairs = [np.array(hair, np.float32) for hair in _HAIRS]
+    hair = rng.permutation([each for each in hairs if abs(each.mean() - skin.mean()) > 45])[0]
+    parts = {"torso": torso, "upper_arm": upper, "forearm": upper, "pelvis": lower, "thigh": lower, "shank": lower}
+    head = {
+        "head": _head(skin, hair, rng),
+        "hair": _cloth(hair, rng, strength=0.35),
+        "skin": _cloth(skin, rng, strength=0.08),
+    }
+    return Outfit(outfit.textures | parts | head, outfit.hair_long)

@@ -75,7 +75,8 @@ def test_it_finds_what_it_learnt_in_images_it_never_saw(
     assert trained.error_px["fp32"][0] < 2.5
     assert [look.step for look in looks] == [30, 60, 90]
     assert looks[-1].loss < looks[0].loss
-    rows = list(csv.DictReader((tmp_path / "model" / "metrics.csv").open()))
+    with (tmp_path / "model" / "metrics.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [30, 60, 90]
     model, place = read_model(tmp_path / "model")
     assert model.precision == trained.precision

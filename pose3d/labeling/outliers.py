@@ -150,7 +150,7 @@ def spread_choice(
 
     Examples
     --------
-    >>> spread_choice(np.array([9.0, 8.0, 7.0, 1.0, 0.0, 2.0, 3.0]), 2, apart=2)
+    >>> spread_choice(np.array([9.0, 8.0, 4.0, 1.0, 0.0, 2.0, 3.0]), 2, apart=2)
     array([0, 6])
     """
     score = np.nan_to_num(np.asarray(score, dtype=np.float64))

@@ -211,15 +211,15 @@ def test_a_video_that_breaks_off_leaves_no_images(project, monkeypatch):
 
 def test_a_full_disk_leaves_no_images(project, monkeypatch):
     written = []
-    whole = extraction._write_png
+    whole = extraction.write_png
 
-    def until_full(image, path):
+    def until_full(path, image):
         if len(written) == 3:
             raise Pose3DError(f"{path}: cannot be written (No space left on device)")
-        whole(image, path)
+        whole(path, image)
         written.append(path)
 
-    monkeypatch.setattr(extraction, "_write_png", until_full)
+    monkeypatch.setattr(extraction, "write_png", until_full)
     with pytest.raises(Pose3DError, match="No space left"):
         extract_frames(project, n=4, method="uniform", trial="trot")
     assert len(written) == 3

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pose3d.errors import FormatError, ModelError
 from pose3d.io.files import atomic_path
 from pose3d.io.npz import read_members, write_member
-from pose3d.network.backbones import build_backbone, initialize_weights
+from pose3d.network.backbones import FEATURE_SPREAD, build_backbone, initialize_weights
 from pose3d.network.spec import NetworkSpec
 
 __all__ = ["backbone_layers", "build_model", "load_weights", "save_weights", "stages"]
@@ -48,11 +48,14 @@ def build_model(spec: NetworkSpec, *, pretrained: bool = True, seed: int = 0) ->
     """
     backbone = build_backbone(spec.backbone, weights="imagenet" if pretrained else None, seed=seed)
     n_keypoints = len(spec.keypoints)
-    features = backbone.outputs[{4: 0, 8: 1}[spec.stride] :]
+    first = {4: 0, 8: 1}[spec.stride]
+    features, spreads = backbone.outputs[first:], FEATURE_SPREAD[spec.backbone][first:]
     x = None
     for i in range(len(features) - 1, -1, -1):
         stride = spec.stride * 2**i
-        lateral = keras.layers.Conv2D(spec.channels, 1, name=f"{_DECODER}{stride}_lateral")(features[i])
+        # Brought to one size: else the fine features drown what the coarse ones know, and saturate what follows.
+        even = keras.layers.Rescaling(1 / spreads[i], name=f"{_DECODER}{stride}_even")(features[i])
+        lateral = keras.layers.Conv2D(spec.channels, 1, name=f"{_DECODER}{stride}_lateral")(even)
         if x is not None:
             x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"{_DECODER}{stride}_up")(x)
             lateral = keras.layers.Add(name=f"{_DECODER}{stride}_add")([lateral, x])
@@ -86,8 +89,8 @@ def stages(model: keras.Model) -> dict[int, list[keras.layers.Layer]]:
     """
     ends = {}
     for layer in model.layers:
-        if layer.name.startswith(_DECODER) and layer.name.endswith("_lateral"):
-            ends[int(layer.name.removeprefix(_DECODER).removesuffix("_lateral"))] = layer.input
+        if layer.name.startswith(_DECODER) and layer.name.endswith("_even"):
+            ends[int(layer.name.removeprefix(_DECODER).removesuffix("_even"))] = layer.input
     groups: dict[int, list[keras.layers.Layer]] = {stride: [] for stride in sorted(ends)}
     left = list(groups)
     for layer in model.layers:

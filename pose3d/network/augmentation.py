@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.images import Image
+from pose3d.network.padding import MEAN_COLOUR
 from pose3d.network.spec import NetworkSpec
 
-__all__ = ["MEAN_COLOUR", "Augmentation", "augment"]
-
-MEAN_COLOUR = (124, 116, 104)
-"""Red, green, blue of what lies outside of an image: nothing, once the network has normalised it."""
+__all__ = ["Augmentation", "augment"]
 
 _INNER = 0.8  # of the crop: part in which the keypoint lies around which it is cut, where the subject does not fit
 _SLACK = 0.1  # of the crop, which it may stand out of the image

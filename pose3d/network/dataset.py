@@ -13,14 +13,14 @@ from pose3d.errors import DataError
 from pose3d.geometry.arrays import IntArray
 from pose3d.io.images import Image, read_image
 from pose3d.log import Progress, no_progress
-from pose3d.network.augmentation import MEAN_COLOUR, Augmentation, augment
+from pose3d.network.augmentation import Augmentation, augment
+from pose3d.network.padding import pad_image
 from pose3d.network.spec import NetworkSpec
 from pose3d.network.targets import pack_targets
 
 __all__ = [
     "ImageCache",
     "make_dataset",
-    "pad_images",
     "sample_batch",
     "scale_image",
     "unpack_targets",
@@ -33,21 +33,6 @@ def scale_image(image: Image, scale: float) -> Image:
         return image
     # The factors rather than the size: that of an odd number of pixels would change them.
     return np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-
-
-def pad_images(images: list[Image], multiple: int) -> NDArray[np.uint8]:
-    """Put images into one batch, padded on the right and below with the mean colour to multiples of so many px.
-
-    Returns
-    -------
-    (n, h, w, 3) uint8 array
-    """
-    height, width = (-(-max(image.shape[axis] for image in images) // multiple) * multiple for axis in (0, 1))
-    batch = np.empty((len(images), height, width, 3), dtype=np.uint8)
-    batch[:] = MEAN_COLOUR
-    for padded, image in zip(batch, images, strict=True):
-        padded[: image.shape[0], : image.shape[1]] = image
-    return batch
 
 
 class ImageCache:
@@ -126,7 +111,7 @@ class ImageCache:
             alike = np.flatnonzero((sizes == size).all(1))
             for first in range(0, len(alike), batch_size):
                 index = alike[first : first + batch_size]
-                yield index, pad_images([self[int(i)] for i in index], self._multiple)
+                yield index, np.stack([pad_image(self[int(i)], multiple=self._multiple) for i in index])
 
     def _read(self, index: int) -> Image:
         image = scale_image(read_image(self.images.paths[index]), self._scale)

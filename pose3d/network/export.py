@@ -18,38 +18,13 @@ from pose3d.io.files import atomic_path
 from pose3d.io.images import Image
 from pose3d.log import Progress, logger, no_progress
 from pose3d.network.model_folder import ModelFolder
+from pose3d.network.padding import pad_image
 from pose3d.network.spec import NetworkSpec
 
-__all__ = ["MEAN_COLOUR", "choose_precision", "export_litert", "pad_image"]
-
-MEAN_COLOUR = (124, 116, 104)
-"""Red, green, blue that becomes zero in the network; it fills images up to a size that the network takes."""
+__all__ = ["choose_precision", "export_litert"]
 
 _MOST_SAMPLES = 64  # images from which the ranges of whole numbers are learnt
 _WORSE = 1.02
-
-
-def pad_image(image: Image, size: tuple[int, int] | None = None, *, multiple: int = 32) -> Image:
-    """Fill an image up with the mean colour, at the right and below.
-
-    Parameters
-    ----------
-    image : (h, w, 3) uint8 array
-        Red, green, blue.
-    size : (int, int), optional
-        Width and height, px; what lies beyond is cut off. None: the next multiples of `multiple`.
-    multiple : int, optional
-    """
-    height, width, _ = image.shape
-    if size is None:
-        size = -(-width // multiple) * multiple, -(-height // multiple) * multiple
-    if size == (width, height):
-        return image
-    padded = np.empty((size[1], size[0], 3), dtype=np.uint8)
-    padded[:] = MEAN_COLOUR
-    width, height = min(width, size[0]), min(height, size[1])
-    padded[:height, :width] = image[:height, :width]
-    return padded
 
 
 def export_litert(

@@ -15,9 +15,9 @@ from pose3d.io.images import Image
 from pose3d.io.scaled_frames import scale_image, scaled_size
 from pose3d.log import logger
 from pose3d.network.decoding import decode
-from pose3d.network.export import pad_image
 from pose3d.network.litert import OFFSET_GAIN, LiteRTNetwork
 from pose3d.network.model_folder import ModelFolder, NetworkFile, read_model
+from pose3d.network.padding import pad_image
 from pose3d.network.spec import NetworkSpec
 
 __all__ = ["Device", "Predictor"]

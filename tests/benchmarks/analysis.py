@@ -19,9 +19,10 @@ import numpy as np
 from pose3d.io.scaled_frames import scaled_frames
 from pose3d.io.video import VideoFile, write_video
 from pose3d.network.analysis import AnalysisSettings, analyze_video
-from pose3d.network.export import export_litert, pad_image
+from pose3d.network.export import export_litert
 from pose3d.network.litert import LiteRTNetwork
 from pose3d.network.model_folder import ModelFolder, NetworkFile, read_model, write_model
+from pose3d.network.padding import pad_image
 from pose3d.network.prediction import Predictor
 from pose3d.network.spec import NetworkSpec
 from pose3d.network.subject_window import CropSettings

@@ -26,10 +26,11 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from pose3d.network.export import export_litert, pad_image
+from pose3d.network.export import export_litert
 from pose3d.network.litert import LiteRTNetwork
 from pose3d.network.model import build_model, save_weights
 from pose3d.network.model_folder import ModelFolder, read_model
+from pose3d.network.padding import pad_image
 from pose3d.network.spec import NetworkSpec
 
 FULL, HALF = (640, 480), (320, 240)

@@ -6,10 +6,11 @@ import pytest
 
 from pose3d.errors import ModelError
 from pose3d.network.convert import convert_model
-from pose3d.network.export import choose_precision, export_litert, pad_image
+from pose3d.network.export import choose_precision, export_litert
 from pose3d.network.litert import OFFSET_GAIN, LiteRTNetwork
 from pose3d.network.model import build_model, save_weights
 from pose3d.network.model_folder import ModelFolder, NetworkFile, write_model
+from pose3d.network.padding import pad_image
 from pose3d.network.prediction import Predictor
 from pose3d.network.spec import NetworkSpec
 from pose3d.network.tensorflow_predictor import TensorFlowNetwork

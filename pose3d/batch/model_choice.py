@@ -11,6 +11,7 @@ import numpy as np
 
 from pose3d.batch.label_split import choose_held_out
 from pose3d.batch.learning_actions import LearningActions, TrainingTask
+from pose3d.batch.network_evaluation import common_times
 from pose3d.data.labels import LabelledImages, Mark
 from pose3d.data.names import counted
 from pose3d.errors import DataError, Pose3DError
@@ -18,6 +19,7 @@ from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.log import Progress, no_progress
 from pose3d.network.learnt_images import read_learnt_images, write_learnt_images
 from pose3d.network.model_folder import MODEL_FILE
+from pose3d.network.splits import learnt_images
 from pose3d.project import Project
 
 __all__ = ["Judgement", "challenge_model", "fresh_images", "labelled_rows", "split_labels"]
@@ -94,7 +96,7 @@ def fresh_images(images: LabelledImages, model: Path) -> IntArray:
 def split_labels(project: Project, images: LabelledImages, model: Path) -> tuple[LabelledImages, LabelledImages]:
     """Split labels as they were split for a network; of those that it does not know, a part is held out too.
 
-    What was held out once is never learnt from, so that networks can be compared.
+    What was held out once is never learnt from, so that networks can be compared; nor are its neighbours in time.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def split_labels(project: Project, images: LabelledImages, model: Path) -> tuple
     held = np.array([i for i, name in enumerate(names) if known is not None and name in known.held_out], dtype=np.int64)
     with suppress(DataError):  # too few instants to hold one out
         held = np.union1d(held, fresh[choose_held_out(project, images.take(fresh))[1]])
-    train = np.setdiff1d(np.arange(len(images)), held)
+    train = learnt_images(images, held, times=common_times(project, images))
     return images.take(train), images.take(held)
 
 

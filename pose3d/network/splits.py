@@ -4,13 +4,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from pose3d.data.labels import LabelledImages
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import IntArray
 from pose3d.log import logger
 
-__all__ = ["SplitBy", "group_instants", "split_images"]
+__all__ = ["SplitBy", "group_instants", "learnt_images", "split_images"]
+
+_GAP = 5  # frames
 
 SplitBy = Literal["block", "recording"]
 
@@ -20,7 +23,7 @@ def split_images(
     *,
     test_fraction: float = 0.1,
     by: SplitBy = "block",
-    gap: int = 5,
+    gap: int = _GAP,
     seed: int = 0,
     times: IntArray | None = None,
 ) -> tuple[IntArray, IntArray]:
@@ -74,10 +77,24 @@ def split_images(
         if by == "recording":
             logger.info("all labels are of one recording: a block of it is held out")
         held_out = _blocks(moments[:, 0], test_fraction, rng)
-        learnt = ~held_out & ~_near(moments, held_out, gap)
-        if not learnt.any():
-            learnt = ~held_out
+        learnt = _learnt(moments, held_out, gap)
     return np.flatnonzero(learnt[moment]), np.flatnonzero(held_out[moment])
+
+
+def learnt_images(images: LabelledImages, held_out: IntArray, *, times: IntArray | None = None) -> IntArray:
+    """Return the indices of the images to learn from where others are held out.
+
+    Instants that lie fewer than five frames from a held-out one are left out, unless nothing would be left; `times` as
+    for :func:`split_images`.
+    """
+    if not len(images):
+        return np.arange(0)
+    moments, moment = _moments(images, times)
+    held = np.zeros(len(moments), dtype=bool)
+    held[moment[held_out]] = True
+    learnt = _learnt(moments, held, _GAP)[moment]
+    learnt[held_out] = False
+    return np.flatnonzero(learnt)
 
 
 def group_instants(images: LabelledImages, times: IntArray | None = None) -> IntArray:
@@ -107,7 +124,7 @@ def _times(images: LabelledImages, times: IntArray | None) -> IntArray:
     return np.where(frames < 0, when.max() + 2**32 + by_name.reshape(-1) * 2**20, when)
 
 
-def _whole_recordings(sizes: IntArray, fraction: float, rng: Generator) -> IntArray:
+def _whole_recordings(sizes: IntArray, fraction: float, rng: Generator) -> NDArray[np.bool_]:
     """Tell which recordings are held out: those that come nearest to the share, never all."""
     order = rng.permutation(len(sizes))[:-1]
     n = int(np.abs(np.cumsum(sizes[order]) - fraction * sizes.sum()).argmin()) + 1
@@ -116,7 +133,7 @@ def _whole_recordings(sizes: IntArray, fraction: float, rng: Generator) -> IntAr
     return chosen
 
 
-def _blocks(recording: IntArray, fraction: float, rng: Generator) -> IntArray:
+def _blocks(recording: IntArray, fraction: float, rng: Generator) -> NDArray[np.bool_]:
     """Tell which instants, sorted by recording and time, are held out: a run of each recording."""
     sizes = np.bincount(recording)
     wanted = sizes * fraction
@@ -134,7 +151,15 @@ def _blocks(recording: IntArray, fraction: float, rng: Generator) -> IntArray:
     return held_out
 
 
-def _near(moments: IntArray, held_out: IntArray, gap: int) -> IntArray:
+def _learnt(moments: IntArray, held_out: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
+    """Tell which instants are learnt from."""
+    learnt = ~held_out
+    if held_out.any() and (apart := learnt & ~_near(moments, held_out, gap)).any():
+        return apart
+    return learnt
+
+
+def _near(moments: IntArray, held_out: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
     """Tell which instants lie fewer than `gap` frames from a held-out one of their recording."""
     # Recordings far apart on one axis of time.
     time = moments[:, 1] + moments[:, 0] * (moments[:, 1].max() + gap + 1)

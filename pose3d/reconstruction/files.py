@@ -19,7 +19,8 @@ from pose3d.log import Progress, logger, no_progress
 from pose3d.reconstruction.association.swaps import exchange_sides
 from pose3d.reconstruction.quality.accumulation import QualityAccumulator
 from pose3d.reconstruction.quality.summary import ViewQuality
-from pose3d.reconstruction.recording import Learnt, Reconstructor, Run
+from pose3d.reconstruction.recording import Reconstructor
+from pose3d.reconstruction.results import Learnt, Run
 from pose3d.reconstruction.source import FrameSource
 
 __all__ = ["RecordingSummary", "reconstruct_to_files"]

@@ -17,8 +17,9 @@ from pose3d.log import Progress, no_progress
 from pose3d.reconstruction.association.people_selection import SubjectHint
 from pose3d.reconstruction.association.swap_names import guess_pairs
 from pose3d.reconstruction.files import RecordingSummary, reconstruct_to_files
-from pose3d.reconstruction.recording import Reconstructor, ViewSettings
+from pose3d.reconstruction.recording import Reconstructor
 from pose3d.reconstruction.refinement.settings import RefinementSettings
+from pose3d.reconstruction.results import ViewSettings
 from pose3d.reconstruction.source import FrameSource, SpooledSource, TimedSource, choose_subject
 from pose3d.reconstruction.synchronization.resampling import timing_from_timestamps
 

@@ -1,17 +1,16 @@
 """From detections to refined points: what is learnt once from a sample, then run by run of frames.
 
-A recording of any length needs the memory of one run: see :class:`Reconstructor`. :func:`reconstruct` does the whole at
-once for detections that are in memory.
+A recording of any length needs the memory of one run.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pose3d.data import Keypoints2D, Keypoints3D, PosteriorSamples, Rig, Status
+from pose3d.data import Keypoints2D, Keypoints3D, Rig, Status
 from pose3d.errors import ConfigError, DataError
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.threads import one_thread
@@ -30,9 +29,10 @@ from pose3d.reconstruction.refinement.sampling import draw_samples
 from pose3d.reconstruction.refinement.settings import RefinementSettings
 from pose3d.reconstruction.refinement.start import Resolution, SidePairs, resolve
 from pose3d.reconstruction.refinement.window import Refined, Unrefined, leave_unrefined, refine_resolved
-from pose3d.reconstruction.source import FrameSource, InMemory
+from pose3d.reconstruction.results import Learnt, Run, ViewSettings
+from pose3d.reconstruction.source import FrameSource
 
-__all__ = ["Learnt", "Reconstruction", "Reconstructor", "Run", "ViewSettings", "reconstruct"]
+__all__ = ["Reconstructor"]
 
 _RUN_POINTS = 12_000  # a run's memory is some 40 MB then, whatever the number of frames
 _LEAST_RUN = 64
@@ -42,176 +42,6 @@ _LEAST_SCORE = 1e-3  # a view that passed the threshold counts, even at score 0
 _SWAP_MARGIN = 32  # frames around a run that tell left from right
 _RIG_STREAM = 1  # of random numbers
 _LEAST_SAMPLE, _MOST_SAMPLE, _SAMPLED = 200, 2000, 8  # frames; one of so many
-
-
-@dataclass(frozen=True)
-class ViewSettings:
-    """Which detections count, and how much; see :func:`~pose3d.reconstruction.triangulate`.
-
-    Attributes
-    ----------
-    score_threshold : float
-    weighted : bool
-        Weight views by their scores, as far as these turn out to tell how exact the views are.
-    min_cameras : int
-        Views that make a point an observed one.
-    max_error_px : float, optional
-    pairs : sequence of (str, str)
-        Left and right keypoints: views that show them exchanged are found and repaired.
-    """
-
-    score_threshold: float = 0.05
-    weighted: bool = True
-    min_cameras: int = 2
-    max_error_px: float | None = None
-    pairs: Sequence[tuple[str, str]] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Learnt:
-    """What was found out about a recording before its frames are worked through.
-
-    Attributes
-    ----------
-    motion : Motion
-    score_power : float
-        The precision of a detection goes with its score to this power; 0 where scores say nothing.
-    mean_weight : float
-        Of the detections that count.
-    cameras : tuple of str
-    tracks : tuple of str
-        Keypoints, of each individual in turn.
-    cell_mm : float
-        Over which the cameras' own uncertainty counts as the same.
-    """
-
-    motion: Motion
-    score_power: float
-    mean_weight: float
-    cameras: tuple[str, ...]
-    tracks: tuple[str, ...]
-    cell_mm: float
-
-    def lines(self) -> list[str]:
-        """Return what was learnt, for people."""
-        noise = ", ".join(f"{name} {px:.2f}" for name, px in zip(self.cameras, self.motion.noise.noise_px, strict=True))
-        out = [f"noise of the detections, px: {noise}"]
-        if self.score_power:
-            out.append(f"precision of a detection goes with its score to the power of {self.score_power:.1f}")
-        limbs = self.motion.limbs
-        if len(limbs.ends):
-            varying = 100 * float(np.median(limbs.sd_mm / limbs.length_mm))
-            out.append(f"{len(limbs.ends)} limbs, whose lengths vary by {varying:.1f} % (median)")
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A refined run of frames.
-
-    Attributes
-    ----------
-    points : Keypoints3D
-        With covariance and status.
-    used : (n_frames, n_cameras, n_individuals, n_keypoints) bool array
-        Views behind the points.
-    residual_px : (n_frames, n_cameras, n_individuals, n_keypoints) array, px
-        Reprojection error of every view that counts; NaN where there is no view or no point.
-    converged : bool
-    swapped : (n_frames, n_cameras, n_individuals, n_pairs) bool array
-        Views whose left and right were exchanged, and are repaired here.
-    samples : (n_frames, n_samples, n_individuals, n_keypoints, 3) array, mm, optional
-        Of the joint posterior.
-    """
-
-    points: Keypoints3D
-    used: BoolArray
-    residual_px: FloatArray
-    converged: bool
-    swapped: BoolArray
-    samples: FloatArray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Reconstruction:
-    """A whole recording, refined.
-
-    Attributes
-    ----------
-    points : Keypoints3D
-    cameras : tuple of str
-    used : (n_frames, n_cameras, n_individuals, n_keypoints) bool array
-    residual_px : (n_frames, n_cameras, n_individuals, n_keypoints) array, px
-    swapped : (n_frames, n_cameras, n_individuals, n_pairs) bool array
-    learnt : Learnt
-    samples : PosteriorSamples, optional
-        Where the settings ask for them.
-    """
-
-    points: Keypoints3D
-    cameras: tuple[str, ...]
-    used: BoolArray
-    residual_px: FloatArray
-    swapped: BoolArray
-    learnt: Learnt
-    samples: PosteriorSamples | None = None
-
-
-def reconstruct(
-    keypoints: Keypoints2D,
-    rig: Rig,
-    settings: RefinementSettings | None = None,
-    *,
-    views: ViewSettings | None = None,
-    progress: Progress = no_progress,
-) -> Reconstruction:
-    """Triangulate detections and refine the points over time.
-
-    A bundle adjustment of all frames: reprojection with a robust loss, smoothness in time, limb lengths. Weights are
-    found from the recording itself unless `settings` give them.
-
-    Parameters
-    ----------
-    keypoints : Keypoints2D
-    rig : Rig
-        Cameras are matched by name.
-    settings : RefinementSettings, optional
-    views : ViewSettings, optional
-    progress : Progress
-
-    Returns
-    -------
-    Reconstruction
-
-    Raises
-    ------
-    DataError, ConfigError
-        As :func:`~pose3d.reconstruction.triangulate`; and if a limb names an unknown keypoint.
-
-    Examples
-    --------
-    >>> from pose3d.demo.trials import make_trial
-    >>> trial = make_trial(60)
-    >>> made = reconstruct(trial.keypoints, trial.rig)
-    >>> error = np.linalg.norm(made.points.xyz[:, 0] - trial.xyz, axis=-1)
-    >>> bool(np.median(error) < 1.5)
-    True
-    """
-    worker = Reconstructor(InMemory(keypoints), rig, settings, views=views)
-    learnt = worker.learn(progress)
-    runs = []
-    for first, last in worker.runs(learnt):
-        runs.append(worker.run(first, last, learnt))
-        progress("refine", last, keypoints.n_frames)
-    return Reconstruction(
-        _joined([run.points for run in runs], keypoints),
-        keypoints.cameras,
-        np.concatenate([run.used for run in runs]),
-        np.concatenate([run.residual_px for run in runs]),
-        np.concatenate([run.swapped for run in runs]),
-        learnt,
-        _joined_samples(runs),
-    )
 
 
 class Reconstructor:
@@ -524,29 +354,3 @@ def _track_first(keypoints: Keypoints2D, weight: FloatArray) -> tuple[FloatArray
     shape = (n_cameras, people * names, n_frames)
     pixels = np.ascontiguousarray(np.moveaxis(keypoints.xy, 0, 3)).reshape(*shape, 2)
     return pixels, np.ascontiguousarray(np.moveaxis(weight, 0, 3)).reshape(shape)
-
-
-def _joined_samples(runs: Sequence[Run]) -> PosteriorSamples | None:
-    drawn = [run.samples for run in runs if run.samples is not None]
-    if not drawn:
-        return None
-    points = runs[0].points
-    return PosteriorSamples(
-        np.concatenate(drawn), points.individuals, points.keypoints, fps=points.fps, start=points.start
-    )
-
-
-def _joined(parts: Sequence[Keypoints3D], keypoints: Keypoints2D) -> Keypoints3D:
-    def whole(name: str) -> NDArray[Any]:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    return replace(
-        parts[0],
-        xyz=whole("xyz"),
-        error=whole("error"),
-        n_cameras=whole("n_cameras"),
-        score=whole("score"),
-        status=whole("status"),
-        covariance=whole("covariance"),
-        start=keypoints.start,
-    )

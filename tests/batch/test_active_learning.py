@@ -15,7 +15,7 @@ from pose3d.demo.hard_recording import label_truth, make_hard_recording
 from pose3d.errors import DataError, ProjectError
 from pose3d.io.dlc import write_dlc
 from pose3d.labeling.queue import QUEUE_NAME, read_queue
-from pose3d.network.learnt_images import read_learnt_images
+from pose3d.network.learnt_images import read_learnt_images, write_learnt_images
 from pose3d.network.model_folder import NetworkFile, write_model
 from pose3d.network.spec import NetworkSpec
 from pose3d.project import Project
@@ -263,6 +263,16 @@ def test_labels_without_a_list_of_what_was_learnt_are_split_anew(lab):
     assert len(held_out) == 4
     assert not names(train) & names(held_out)
     assert len(set(held_out.frames.tolist())) == 1
+
+
+def test_what_was_between_both_sides_is_not_learnt_from_the_next_time(lab):
+    images = lab.label([*range(0, 12), 20, 30, 40])
+    train, held_out = split_labels(lab.project, images, lab.model)
+    write_learnt_images(train.labels.images, held_out.labels.images, lab.model)
+    train, again = split_labels(lab.project, images, lab.model)
+    held = set(held_out.frames.tolist())
+    assert held <= set(again.frames.tolist())
+    assert min(abs(a - b) for a in train.frames.tolist() for b in again.frames.tolist()) >= 5
 
 
 def test_all_cameras_of_an_instant_are_held_out_whenever_they_began(lab):

@@ -8,7 +8,7 @@ import pytest
 
 from pose3d.data.labels import ImageName, LabelledImages, Labels
 from pose3d.errors import DataError
-from pose3d.network.splits import split_images
+from pose3d.network.splits import learnt_images, split_images
 
 
 def labelled(recordings, cameras=("a", "b")):
@@ -120,3 +120,19 @@ def test_cameras_that_began_at_other_times_stay_together():
         parts = split_images(shifted, seed=seed, times=images.frames)
         for ours, plain in zip(parts, split_images(images, seed=seed), strict=True):
             np.testing.assert_array_equal(ours, plain)
+
+
+def test_neighbours_of_what_was_held_out_earlier_are_not_learnt_from():
+    images = labelled({"one": range(100), "two": range(50)})
+    held = np.array([i for i, (name, frame) in enumerate(zip(images.recordings, images.frames, strict=True))
+                     if name == "one" and 40 <= frame < 50])  # fmt: skip
+    learnt = moments(images, learnt_images(images, held))
+    assert learnt == {("one", t) for t in range(100) if not 35 < t < 54} | {("two", t) for t in range(50)}
+    none = np.arange(0)
+    assert len(learnt_images(images, none)) == len(images)
+
+
+def test_neighbours_are_learnt_from_where_nothing_else_is():
+    images = labelled({"one": range(4)})
+    held = np.flatnonzero(images.frames == 2)
+    assert moments(images, learnt_images(images, held)) == {("one", 0), ("one", 1), ("one", 3)}

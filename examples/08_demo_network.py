@@ -48,7 +48,7 @@ settings = TrainingSettings(
     batch_size=8 if full else 2,
     crop=192 if full else 96,
     check_every=500 if full else 2,
-    augmentation=Augmentation(rotation_deg=10, scale=(0.8, 1.25), near_keypoint=0.8),
+    augmentation=Augmentation(rotation_deg=10, scale=(0.8, 1.25)),
 )
 
 

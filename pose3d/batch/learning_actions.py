@@ -92,7 +92,7 @@ def _measure(model: Path, images: LabelledImages, progress: Progress) -> FloatAr
     for i, path in enumerate(images.paths):
         xy[i] = predictor.predict_image(read_image(path))[0][:, 0]
         progress("measuring", i + 1, len(images))
-    labels = images.labels.with_keypoints(names)
+    labels = images.labels.with_keypoints(names).visible()
     error = label_errors(xy, labels)
     # A network always answers: that it does so where nothing is to be found is for its scores to say.
     placed = ~np.isnan(labels.xy[..., 0]).all(axis=1)

@@ -22,7 +22,7 @@ class Mark(IntEnum):
     """Nothing: it was not looked at, and a network learns nothing from it."""
     VISIBLE = 1
     OCCLUDED = 2
-    """Its place is known though something hides it."""
+    """Its place is known though something hides it. A network need not answer, and errors are reported apart."""
     ABSENT = 3
     """It cannot be placed: out of the image, or hidden altogether. A network learns to stay silent."""
 
@@ -127,6 +127,10 @@ class Labels:
         """Return some of the images, in the order of `index`."""
         rows = np.asarray(index, dtype=np.int64)
         return replace(self, images=tuple(self.images[i] for i in rows), xy=self.xy[rows], mark=self.mark[rows])
+
+    def visible(self) -> "Labels":
+        """Return what the images show: what is occluded becomes unlabelled."""
+        return replace(self, mark=self.mark, xy=np.where((self.mark == Mark.OCCLUDED)[..., None], np.nan, self.xy))
 
     def with_keypoints(self, keypoints: Sequence[str]) -> "Labels":
         """Return the named keypoints in that order; those that are not here are unlabelled."""

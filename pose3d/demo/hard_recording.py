@@ -122,7 +122,12 @@ class HardInstants:
 
 
 def render_instants(
-    seed: int, frames: Sequence[int] | IntArray, *, size: tuple[int, int] = (640, 480), fps: float = 50.0
+    seed: int,
+    frames: Sequence[int] | IntArray,
+    *,
+    size: tuple[int, int] = (640, 480),
+    fps: float = 50.0,
+    laboratory: int | None = None,
 ) -> HardInstants:
     """Render some frames of the recording of a seed, as all cameras see them, without video.
 
@@ -135,9 +140,11 @@ def render_instants(
         Indices of frames, in any order; there is no last one.
     size : (int, int), px
     fps : float
+    laboratory : int, optional
+        Room, furniture, rig and lamps; by default those of the seed.
     """
     index = np.asarray(frames, dtype=np.int64)
-    scene = HardScene(seed, index / fps, size=size)
+    scene = HardScene(seed, index / fps, size=size, laboratory=laboratory)
     w, h = size
     images = np.empty((len(index), len(scene.rig), h, w, 3), np.uint8)
     for number in range(len(scene.rig)):
@@ -152,6 +159,7 @@ def write_instants(
     *,
     size: tuple[int, int] = (640, 480),
     fps: float = 50.0,
+    laboratory: int | None = None,
     progress: Progress = no_progress,
 ) -> LabelledImages:
     """Render instants of several recordings to labelled images.
@@ -164,6 +172,8 @@ def write_instants(
         Seed to indices of frames.
     size : (int, int), px
     fps : float
+    laboratory : int, optional
+        Of all of them; by default each seed has its own.
     progress : callable, optional
 
     Returns
@@ -177,7 +187,7 @@ def write_instants(
     cameras: list[str] = []
     places, marks = [], []
     for done, (seed, frames) in enumerate(instants.items()):
-        made = render_instants(seed, frames, size=size, fps=fps)
+        made = render_instants(seed, frames, size=size, fps=fps, laboratory=laboratory)
         for i, frame in enumerate(made.frames):
             for number, camera in enumerate(made.rig.names):
                 names.append(ImageName(f"seed{seed:04d}_{camera}", f"img{frame:05d}.png"))

@@ -140,9 +140,11 @@ class HardScene:
     Parameters
     ----------
     seed : int
-        Another seed is another person, clothes, motion, room, rig and light.
+        Another seed is another person, clothes and motion, and another laboratory unless that is given.
     times : (n_frames,) array, s
     size : (int, int), px
+    laboratory : int, optional
+        Another number is another room, furniture, rig and lamps; by default the seed.
 
     Attributes
     ----------
@@ -152,12 +154,15 @@ class HardScene:
         True keypoints of :data:`HARD_SKELETON`; world in mm, Z up, origin on the floor.
     """
 
-    def __init__(self, seed: int, times: FloatArray, *, size: tuple[int, int] = (640, 480)) -> None:
+    def __init__(
+        self, seed: int, times: FloatArray, *, size: tuple[int, int] = (640, 480), laboratory: int | None = None
+    ) -> None:
         self.seed, self.size = seed, size
+        place = seed if laboratory is None else laboratory
         self._times = np.asarray(times, dtype=np.float64)
-        streams = [np.random.default_rng([seed, 61, part]) for part in range(6)]
+        streams = [np.random.default_rng([place if part < 2 else seed, 61, part]) for part in range(6)]
         self.rig = _make_rig(streams[0], size)
-        room = Room.around(self.rig, seed=seed, floor_mm=0.0, texels=_TEXELS)
+        room = Room.around(self.rig, seed=place, floor_mm=0.0, texels=_TEXELS)
         self._room = replace(room, samples=1)  # the lens is soft enough to hide the steps
         self.boxes: tuple[Box, ...] = place_boxes(self.rig, rng=streams[1], n=int(streams[1].integers(3, 6)))
         outfit = make_plain_outfit(streams[2])
@@ -168,7 +173,7 @@ class HardScene:
         self._limbs = motion.limbs + _distractor(moments, streams[4])
         self._person, self._moments = motion.person, motion.xyz.reshape(len(self._times), len(_MOMENTS), -1, 3)
         self.xyz: FloatArray = self._moments[:, 1]
-        self._look = [_Look(seed, number) for number in range(len(self.rig))]
+        self._look = [_Look(seed, place, number) for number in range(len(self.rig))]
 
     def place(self) -> tuple[FloatArray, np.ndarray]:
         """Return where the keypoints are in the images, and what of them is seen.
@@ -209,16 +214,16 @@ class HardScene:
 class _Look:
     """Light, colours, softness and noise of one camera."""
 
-    def __init__(self, seed: int, camera_number: int) -> None:
-        light = np.random.default_rng([seed, 62])  # the lamps are the same for all cameras
+    def __init__(self, seed: int, laboratory: int, camera_number: int) -> None:
+        light = np.random.default_rng([laboratory, 62])  # the lamps are the same for all cameras
         self._rate, self._phase = light.uniform(0.15, 0.4), light.uniform(0, 2 * np.pi)
         self._swing, self._dim = light.uniform(0.08, 0.2), light.uniform(0.55, 0.8)
         self._switch_s = light.uniform(2.0, 5.0, 2)
-        rng = np.random.default_rng([seed, 63, camera_number])
+        rng = np.random.default_rng([laboratory, 63, camera_number])
         self._gamma, self._gain = rng.uniform(0.8, 1.25), rng.uniform(0.85, 1.15)
         self._white = 1 + rng.normal(0, 0.05, 3)
         self._seed, self._number = seed, camera_number
-        self.softness_px, self.noise = rng.uniform(0.4, 0.9), rng.uniform(3.0, 7.0)
+        self.softness_px, self.noise = rng.uniform(0.4, 0.9), rng.uniform(2.0, 5.0)
 
     def sensor(self, size: tuple[int, int]) -> SensorNoise:
         """Make the noise."""

@@ -22,7 +22,7 @@ def write_walk_images(
 ) -> LabelledImages:
     """Render some frames of the walks of several seeds, with every keypoint that lies in the image labelled.
 
-    Those that the body hides are labelled too: the others tell where they are.
+    Those that the body hides are labelled as occluded.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def write_walk_images(
     images: list[ImageName] = []
     recordings: list[str] = []
     cameras: list[str] = []
-    places = []
+    places, marks = [], []
     keypoints: tuple[str, ...] = ()
     for done, (seed, chosen) in enumerate(frames.items()):
         scene = WalkScene(seed, max(chosen) + 1, size=size)
@@ -58,9 +58,10 @@ def write_walk_images(
                 images.append(name)
                 recordings.append(f"seed{seed}")
                 cameras.append(camera)
-            places.append(xy[:, number, None])
+        places.append(xy.swapaxes(0, 1).reshape(-1, 1, *xy.shape[2:]))
+        hidden = np.where(scene.hidden(np.array(chosen)), Mark.OCCLUDED, Mark.VISIBLE)
+        marks.append(np.where(outside, Mark.ABSENT, hidden).swapaxes(0, 1).reshape(-1, 1, xy.shape[2]))
         progress("rendering", done + 1, len(frames))
-    place = np.concatenate(places)
-    mark = np.where(np.isnan(place[..., 0]), Mark.ABSENT, Mark.VISIBLE).astype(np.uint8)
+    place, mark = np.concatenate(places), np.concatenate(marks).astype(np.uint8)
     labels = Labels(tuple(images), ("person",), keypoints, place, mark, "truth")
     return LabelledImages(labels, tuple(folder.joinpath(*name) for name in images), tuple(recordings), tuple(cameras))

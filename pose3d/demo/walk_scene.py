@@ -1,6 +1,7 @@
 """The demo's walking person in a room with four cameras: what is there, and what the cameras see of it."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from pose3d.demo.noise import SensorNoise
 from pose3d.demo.person import make_person
 from pose3d.demo.rig import make_rig
 from pose3d.demo.room import Room
+from pose3d.demo.sight import hidden_by_limbs, keypoint_thickness
 from pose3d.demo.walk import joint_truth, walk_body
-from pose3d.geometry.arrays import FloatArray
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["WALK_FPS", "WalkScene"]
 
@@ -50,6 +52,7 @@ class WalkScene:
         rng = np.random.default_rng([seed, 41])
         person = make_person(rng)
         _, pose, frames = walk_body(person, n_frames=n_frames, fps=WALK_FPS, rng=rng)
+        self._height = person.height
         self._outfit = make_outfit(rng)
         self._limbs = body_limbs(person, frames, hair_long=self._outfit.hair_long)
         self._room = Room.around(self.rig, seed=seed, floor_mm=0.0)
@@ -62,6 +65,15 @@ class WalkScene:
     def xy(self) -> FloatArray:
         """(n_frames, n_cameras, n_keypoints, 2) array, px: where the keypoints are in the images, seen or not."""
         return np.moveaxis(self.rig.project(self.xyz), 2, 1)
+
+    def hidden(self, frames: IntArray) -> BoolArray:
+        """Tell which keypoints the body hides in some frames, (n, n_cameras, n_keypoints)."""
+        thickness = keypoint_thickness(self.skeleton.keypoints, self._height)
+        now = [
+            replace(limb, low=limb.low[frames], high=limb.high[frames], axes=limb.axes[frames]) for limb in self._limbs
+        ]
+        views = [hidden_by_limbs(now, camera.center, self.xyz[frames], thickness) for camera in self.rig]
+        return np.stack(views, axis=1)
 
     def background(self, number: int) -> np.ndarray:
         """Return what a camera sees of the empty room, (h, w, 3) uint8."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pose3d.data.labels import Mark
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.images import Image
 from pose3d.network.padding import MEAN_COLOUR
@@ -45,18 +46,18 @@ class Augmentation:
     noise : float
         Largest standard deviation, in grey levels.
     occlusion : float
-        Largest side of what stands in front, relative to the crop's shorter side.
+        Largest side of what stands in front, relative to the crop's shorter side. Keypoints behind it are occluded.
     """
 
-    rotation_deg: float = 30.0
-    scale: tuple[float, float] = (0.7, 1.3)
+    rotation_deg: float = 15.0
+    scale: tuple[float, float] = (0.75, 1.3)
     mirror: bool | None = None
-    near_keypoint: float = 0.5
+    near_keypoint: float = 0.9
     brightness: float = 0.3
     contrast: float = 0.3
     colour: float = 0.1
-    chance: float = 0.3
-    motion_blur_px: float = 9.0
+    chance: float = 0.2
+    motion_blur_px: float = 5.0
     blur_px: float = 1.2
     noise: float = 10.0
     occlusion: float = 0.25
@@ -122,7 +123,10 @@ def augment(
     moved = xy @ matrix[:, :2].T + matrix[:, 2]
     if mirrored:
         moved, mark = moved[:, spec.mirrored], mark[:, spec.mirrored]
-    return _change_pixels(crop, rng, settings), moved, mark
+    happens = rng.random() < settings.chance
+    if happens and settings.occlusion:
+        mark = np.where(_occlude(crop, moved, rng, settings.occlusion) & (mark == Mark.VISIBLE), Mark.OCCLUDED, mark)
+    return _change_pixels(crop, rng, settings), moved, mark.astype(np.uint8)
 
 
 def _draw_affine(
@@ -162,10 +166,8 @@ def _draw_affine(
 
 
 def _change_pixels(image: Image, rng: Generator, settings: Augmentation) -> Image:
-    """Change light, sharpness and what is seen; nothing is moved."""
-    happens = rng.random(4) < settings.chance
-    if happens[0] and settings.occlusion:
-        _occlude(image, rng, settings.occlusion)
+    """Change light and sharpness; nothing is moved."""
+    happens = rng.random(3) < settings.chance
     if settings.brightness or settings.contrast or settings.colour:
         spread = 1 + settings.contrast * rng.uniform(-1, 1)
         gain = (1 + settings.brightness * rng.uniform(-1, 1)) * (1 + settings.colour * rng.uniform(-1, 1, 3))
@@ -173,11 +175,11 @@ def _change_pixels(image: Image, rng: Generator, settings: Augmentation) -> Imag
         middle = float(image[::8, ::8].mean())
         levels = ((np.arange(256)[:, None] - middle) * spread + middle) * gain
         image = cv2.LUT(image, np.clip(np.rint(levels), 0, 255).astype(np.uint8)[None])
-    if happens[1] and settings.motion_blur_px > 1:
+    if happens[0] and settings.motion_blur_px > 1:
         image = cv2.filter2D(image, -1, _motion_kernel(rng.uniform(1, settings.motion_blur_px), rng.uniform(0, np.pi)))
-    if happens[2] and settings.blur_px:
+    if happens[1] and settings.blur_px:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.1, 1) * settings.blur_px)
-    if happens[3] and settings.noise:
+    if happens[2] and settings.noise:
         noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, settings.noise))
         image = cv2.add(image, noise, dtype=cv2.CV_8U)
     return image
@@ -192,9 +194,13 @@ def _motion_kernel(length: float, angle: float) -> NDArray[np.float32]:
     return np.asarray(kernel / kernel.sum(), dtype=np.float32)
 
 
-def _occlude(image: Image, rng: Generator, largest: float) -> None:
-    """Put up to three rectangles into the image: of one colour, or another part of the image."""
+def _occlude(image: Image, xy: FloatArray, rng: Generator, largest: float) -> NDArray[np.bool_]:
+    """Put up to three rectangles into the image: of one colour, or another part of the image.
+
+    Return which of the (..., 2) keypoints lie behind them.
+    """
     height, width = image.shape[:2]
+    hidden = np.zeros(xy.shape[:-1], dtype=np.bool_)
     for _ in range(rng.integers(1, 4)):
         w, h = (np.maximum(rng.uniform(0.2, 1, 2) * largest * min(width, height), 1)).astype(int)
         left, top = rng.integers(0, width - w + 1), rng.integers(0, height - h + 1)
@@ -203,3 +209,5 @@ def _occlude(image: Image, rng: Generator, largest: float) -> None:
         else:
             x, y = rng.integers(0, width - w + 1), rng.integers(0, height - h + 1)
             image[top : top + h, left : left + w] = image[y : y + h, x : x + w].copy()
+        hidden |= ((xy >= (left - 0.5, top - 0.5)) & (xy < (left + w - 0.5, top + h - 0.5))).all(-1)
+    return hidden

@@ -20,6 +20,7 @@ from pose3d.network.space_errors import LabelledSpace
 
 __all__ = [
     "ALL",
+    "OCCLUDED",
     "SECOND",
     "ErrorRow",
     "Evaluation",
@@ -32,6 +33,9 @@ __all__ = [
 
 ALL = "all"
 """What stands in the place of a keypoint's name in rows of all of them."""
+
+OCCLUDED = ", occluded"
+"""Follows a part's name in rows of keypoints that are occluded; the others are of visible ones."""
 
 SECOND = "second labels"
 """The part in whose rows a second person's labels stand in the place of predictions."""
@@ -84,7 +88,7 @@ class Evaluation:
     xy : (n_images, n_keypoints, 2) array, px
     score : (n_images, n_keypoints) array
     error_px : (n_images, n_keypoints) array
-        See :func:`label_errors`.
+        Of what is visible; see :func:`label_errors`.
     parts : mapping of str to (n,) array
         Name to index of images.
     rows : tuple of ErrorRow
@@ -259,19 +263,22 @@ def evaluate_predictions(
     """
     xy, score = np.asarray(xy, dtype=np.float64), np.asarray(score, dtype=np.float64)
     labels = images.labels
-    error = label_errors(xy, labels)
+    all_errors, error = label_errors(xy, labels), label_errors(xy, labels.visible())
     index = {name: np.asarray(rows, dtype=np.int64) for name, rows in parts.items() if len(rows)}
     if not index:
         raise DataError("there are no labelled images to evaluate on; label some with `pose3d label`")
-    placed = np.asarray(np.isfinite(labels.xy[..., 0]).any(1))
+    seen = np.asarray(np.isfinite(labels.visible().xy[..., 0]).any(1))
+    hidden = np.isfinite(labels.xy[..., 0]).any(1) & ~seen
     table = _Table(labels.keypoints)
     space = None if rig is None or rig == {} else LabelledSpace.of(images, rig, times)
     for name, rows in index.items():
         for least in dict.fromkeys((0.0, float(cutoff))):
             kept = np.where(score[rows] >= least, error[rows], np.inf)
-            table.add(name, "px", least, np.where(placed[rows], kept, np.nan))
+            table.add(name, "px", least, np.where(seen[rows], kept, np.nan))
             if space is not None:
                 table.add(name, "mm", least, space.errors(xy, np.where(score >= least, score, 0.0), rows))
+        if hidden[rows].any():
+            table.add(name + OCCLUDED, "px", 0.0, np.where(hidden[rows], all_errors[rows], np.nan))
     second_px = None if second is None else second_errors(labels, second)
     if second is not None and second_px is not None:
         table.add(SECOND, "px", 0.0, second_px.reshape(-1, len(labels.keypoints)))
@@ -280,7 +287,7 @@ def evaluate_predictions(
             apart = space.errors(other, np.ones(other.shape[:-1]), np.arange(len(images)))
             table.add(SECOND, "mm", 0.0, np.where(np.isfinite(apart), apart, np.nan))
     judged = next((index[name] for name in ("test", "unseen") if name in index), np.concatenate(list(index.values())))
-    reliability = measure_reliability(score[judged], error[judged], tolerance_px=tolerance_px)
+    reliability = measure_reliability(score[judged], all_errors[judged], tolerance_px=tolerance_px)
     return Evaluation(images, xy, score, error, index, tuple(table.rows), reliability, float(cutoff), second_px)
 
 

@@ -151,8 +151,10 @@ def finish_network(
         cache = ImageCache(held_out, spec)
         for precision in _PRECISIONS:
             xy, score = _predict(place, precision, cache)
-            error = label_errors(xy, held_out.labels.with_keypoints(spec.keypoints))
-            known = error[np.isfinite(error)]
+            labels = held_out.labels.with_keypoints(spec.keypoints)
+            error = label_errors(xy, labels)
+            seen = label_errors(xy, labels.visible())
+            known = seen[np.isfinite(seen)]
             if not len(known):
                 continue
             errors[precision] = float(np.median(known)), float(known.mean())

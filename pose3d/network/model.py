@@ -20,6 +20,7 @@ __all__ = ["backbone_layers", "build_model", "load_weights", "save_weights", "st
 _DECODER = "decoder_"
 _OUTPUT = "output"
 _LAYOUT = "layout"
+_COARSE = 16  # stride from which on cells are so few that more channels cost little
 _RARE = -4.0  # logit of a score before training: a keypoint lies in few cells
 _MOST_BYTES = 2**28
 
@@ -53,14 +54,20 @@ def build_model(spec: NetworkSpec, *, pretrained: bool = True, seed: int = 0) ->
     x = None
     for i in range(len(features) - 1, -1, -1):
         stride = spec.stride * 2**i
+        name, channels = f"{_DECODER}{stride}", spec.channels * (2 if stride >= _COARSE else 1)
         # Brought to one size: else the fine features drown what the coarse ones know, and saturate what follows.
-        even = keras.layers.Rescaling(1 / spreads[i], name=f"{_DECODER}{stride}_even")(features[i])
-        lateral = keras.layers.Conv2D(spec.channels, 1, name=f"{_DECODER}{stride}_lateral")(even)
-        if x is not None:
-            x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"{_DECODER}{stride}_up")(x)
-            lateral = keras.layers.Add(name=f"{_DECODER}{stride}_add")([lateral, x])
-        x = keras.layers.DepthwiseConv2D(3, padding="same", name=f"{_DECODER}{stride}_depthwise")(lateral)
-        x = keras.layers.Conv2D(spec.channels, 1, activation="relu6", name=f"{_DECODER}{stride}_pointwise")(x)
+        even = keras.layers.Rescaling(1 / spreads[i], name=f"{name}_even")(features[i])
+        lateral = keras.layers.Conv2D(channels, 1, name=f"{name}_lateral")(even)
+        if x is None:
+            x = lateral
+        else:
+            x = keras.layers.Conv2D(channels, 1, name=f"{name}_narrow")(x)
+            x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_up")(x)
+            x = keras.layers.Add(name=f"{name}_add")([lateral, x])
+        for block in range(2 if stride >= _COARSE else 1):
+            # Of stride 4 there are so many cells that little can be afforded.
+            kernel, expansion = (5, 2) if stride > 4 else (3, 1)
+            x = _look_around(x, kernel=kernel, expansion=expansion, name=f"{name}_block{block + 1}")
     x = keras.layers.Conv2D(3 * n_keypoints, 1, name=_OUTPUT)(x)
     model = keras.Model(backbone.input, x, name="pose3d")
     decoder = [layer for layer in model.layers if not _of_backbone(layer)]
@@ -145,6 +152,15 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
             raise ModelError(f"{path}: {name} holds no usable numbers; train the network anew")
     for name, variable in variables.items():
         variable.assign(arrays[name])
+
+
+def _look_around(x: Any, *, kernel: int, expansion: int, name: str) -> Any:
+    """Add to each cell what follows from those around it: whose limb this is, is told by the rest of the body."""
+    channels = x.shape[-1]
+    y = keras.layers.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise")(x)
+    y = keras.layers.Conv2D(expansion * channels, 1, activation="relu6", name=f"{name}_expand")(y)
+    y = keras.layers.Conv2D(channels, 1, name=f"{name}_project")(y)
+    return keras.layers.Add(name=f"{name}_add")([x, y])
 
 
 def _difference(shapes: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]]) -> str:

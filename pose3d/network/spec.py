@@ -13,8 +13,8 @@ __all__ = ["BACKBONES", "NetworkSpec", "choose_scale"]
 BACKBONES = ("efficientnet-lite0", "mobilenetv2", "resnet50", "efficientnetb0")
 """The default, the fast one, and two of ``keras.applications`` whose weights are downloaded."""
 
-
 _COARSEST = {"mobilenetv2": 16}
+_CHANNELS = {"mobilenetv2": 40}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class NetworkSpec:
     locref_px : float
         In the scaled image.
     channels : int
-        Of the decoder.
+        Of the decoder, at stride 4 and 8; by default (0) 64, or fewer for the fast backbone.
     """
 
     keypoints: tuple[str, ...]
@@ -49,9 +49,9 @@ class NetworkSpec:
     backbone: str = BACKBONES[0]
     scale: float = 0.5
     stride: int = 4
-    radius_px: float = 8.5
+    radius_px: float = 6.0
     locref_px: float = 7.2801
-    channels: int = 64
+    channels: int = 0
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -64,6 +64,8 @@ class NetworkSpec:
             raise ValueError(f"pairs {self.pairs} name a keypoint twice, or one that does not exist")
         if self.backbone not in BACKBONES:
             raise ValueError(f"no backbone {self.backbone!r}; there are {', '.join(BACKBONES)}")
+        if self.channels == 0:
+            put(self, "channels", _CHANNELS.get(self.backbone, 64))
         if self.stride not in (4, 8):
             raise ValueError("stride is 4 or 8")
         if not (0 < self.scale <= 1 and self.radius_px > 0 and self.locref_px > 0 and self.channels > 0):
@@ -93,18 +95,18 @@ class NetworkSpec:
 
 
 def choose_scale(sizes: Sequence[tuple[int, int]]) -> float:
-    """Choose the scale of images for which none is given: half, and half again while they are longer than 640 px.
+    """Choose the scale of images for which none is given: the longer side becomes 320 px, but half at most is given up.
 
-    Images below 320 px stay as they are. Half the scale is a quarter of the cost, and what a network looks at becomes
-    as large again beside its field of view: which paw is which is seen better.
+    It is halved again while that leaves more than 640 px. Half the scale is a quarter of the cost, and what a network
+    looks at becomes as large again beside its field of view: which paw is which is seen better.
 
     Examples
     --------
-    >>> [choose_scale([size]) for size in ((640, 480), (240, 200), (1280, 1024), (3840, 2160))]
-    [0.5, 1.0, 0.5, 0.125]
+    >>> [choose_scale([size]) for size in ((640, 480), (240, 200), (400, 400), (1280, 1024), (3840, 2160))]
+    [0.5, 1.0, 0.8, 0.5, 0.125]
     """
     longest = float(np.median([max(size) for size in sizes]))
-    scale = 0.5 if longest >= 320 else 1.0
+    scale = float(np.clip(np.floor(20 * 320 / longest) / 20, 0.5, 1.0))
     while longest * scale > 640:
         scale /= 2
     return scale

@@ -83,8 +83,9 @@ def pack_targets(
 
     placed = np.isin(mark, (Mark.VISIBLE, Mark.OCCLUDED)) & np.isfinite(xy).all(-1)
     inside = placed & ((xy >= -0.5) & (xy < np.array([columns, rows]) * spec.stride - 0.5)).all(-1)
-    # Those inside last, as they prevail over the doubt around one outside.
-    for state, chosen in ((-1, placed & ~inside), (1, inside)):
+    # Those that are seen last, as they prevail over the doubt around another one.
+    seen = inside & (mark == Mark.VISIBLE)
+    for state, chosen in ((-1, placed & ~seen), (1, seen)):
         points = np.nonzero(chosen)
         point, row, column, offset = _cells_around(xy[points], grid, spec)
         image, keypoint = points[0][point], points[2][point]

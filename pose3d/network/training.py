@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pose3d.data.labels import LabelledImages, Mark
 from pose3d.errors import DataError
 from pose3d.io.fingerprint import fingerprint
@@ -114,12 +112,12 @@ def fit(
 
 
 def _check_labels(images: LabelledImages) -> None:
-    placed = np.isin(images.labels.mark, (Mark.VISIBLE, Mark.OCCLUDED))
-    if not placed.any():
-        raise DataError("there is no label to learn from; label some images with `pose3d label`")
+    seen = images.labels.mark == Mark.VISIBLE
+    if not seen.any():
+        raise DataError("there is no visible keypoint to learn from; label some images with `pose3d label`")
     for column, name in enumerate(images.labels.keypoints):
-        if not placed[:, :, column].any():
-            logger.warning("keypoint %r is labelled in no image to learn from; the network will not find it", name)
+        if not seen[:, :, column].any():
+            logger.warning("keypoint %r is visible in no image to learn from; the network will not find it", name)
 
 
 def _key(

@@ -23,7 +23,7 @@ from pose3d.network.looks import Look
 from pose3d.network.losses import scoremap_loss
 from pose3d.network.model import backbone_layers, build_model, load_weights, stages
 from pose3d.network.spec import NetworkSpec
-from pose3d.network.training_settings import TrainingSettings
+from pose3d.network.training_settings import TrainingSettings, choose_crop
 
 __all__ = ["TrainingRun", "predict_images"]
 
@@ -70,6 +70,7 @@ class TrainingRun:
         self.model = build_model(spec, pretrained=start is None, seed=settings.seed)
         if start is not None:
             load_weights(self.model, start)
+        self.crop = settings.crop or choose_crop(images.labels, scale=spec.scale)
         self.step, self.cpu_s = 0, 0.0
         self.looks: list[Look] = []
         self.best_step = 0
@@ -105,7 +106,7 @@ class TrainingRun:
                 self.images,
                 self.spec,
                 settings=self.settings.augmentation,
-                size=(self.settings.crop, self.settings.crop),
+                size=(self.crop, self.crop),
                 batch=self.settings.batch_size,
                 seed=self.settings.seed,
                 first_step=self.step,
@@ -129,13 +130,13 @@ class TrainingRun:
         if self.held_out is not None:
             with self._averaged():
                 xy, _ = predict_images(self.model, self.spec, self.held_out)
-            error = label_errors(xy, self.held_out.images.labels.with_keypoints(self.spec.keypoints))
+            error = label_errors(xy, self.held_out.images.labels.with_keypoints(self.spec.keypoints).visible())
             error = error[np.isfinite(error)]
             if len(error):
                 median, mean, p90 = np.median(error), error.mean(), np.quantile(error, 0.9)
                 capped = np.minimum(error, _CAP * self.spec.radius_px / self.spec.scale).mean()
         loss, score, location = (float(self._logs.get(name, np.nan)) for name in _LOSSES)
-        rate = _learning_rate(self.step, self.settings)
+        rate = float(np.asarray(self.model.optimizer.learning_rate))
         errors = float(median), float(mean), float(p90)
         look = Look(self.step, round(self.cpu_s, 1), loss, score, location, rate, *errors)
         self.looks.append(look)
@@ -267,15 +268,11 @@ def location_loss(targets: Any, output: Any) -> Any:
     return scoremap_loss(*unpack_targets(targets), output)[1]
 
 
-def _learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Rise over the first steps, then fall along a cosine to a hundredth."""
-    risen = min(1.0, (step + 1) / _WARM_UP)
-    fallen = 0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * min(1.0, step / settings.steps)))
-    return float(settings.learning_rate * risen * fallen)
-
-
 def _schedule(settings: TrainingSettings, *, first_step: int) -> Any:
-    """Return the learning rate as a function of an optimizer's own steps, which began at `first_step`."""
+    """Return the learning rate as a function of an optimizer's own steps, which began at `first_step`.
+
+    It rises over the first of these, and falls along a cosine of all steps to a hundredth.
+    """
 
     class Cosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:

@@ -48,7 +48,7 @@ class NetworkSettings(Section):
 class TrainingSettings(Section):
     """``[training]``: how long and on what."""
 
-    steps: Annotated[int, Field(ge=1)] = 3000
+    steps: Annotated[int, Field(ge=1)] = 4000
     batch_size: Annotated[int, Field(ge=1)] = 8
     seed: Annotated[int, Field(ge=0)] = 0
     test_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1

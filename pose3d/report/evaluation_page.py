@@ -13,7 +13,7 @@ from pose3d.errors import FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_suffix, write_text
 from pose3d.log import logger
-from pose3d.network.evaluation import ALL, SECOND, ErrorRow, Evaluation
+from pose3d.network.evaluation import ALL, OCCLUDED, SECOND, ErrorRow, Evaluation
 
 from .drawing import number
 from .evaluation_figures import COLOURS, keypoint_errors, reached_labels, reliability_curve, worst_image
@@ -150,6 +150,12 @@ def _remarks(evaluation: Evaluation) -> Any:
     lost = [row.keypoint for row in rows if row is not None and not row.n + row.n_missed]
     if lost:
         yield f"Not labelled in any image that is measured on: {', '.join(lost)}."
+    hidden = evaluation.row(part + OCCLUDED)
+    if hidden is not None and hidden.n:
+        yield (
+            f"{counted(hidden.n, 'label')} of what is occluded are not counted above: the network, which was not "
+            f"asked for those, is {number(hidden.median)} px off (median)."
+        )
     off = evaluation.reliability.expected_error
     if off > 0.1:
         yield f"Scores are {off:.0%} off on average: do not take them as probabilities."
@@ -191,8 +197,8 @@ def _figures(row: ErrorRow | None, *, whole: bool) -> list[str]:
 
 
 def _part_errors(evaluation: Evaluation) -> dict[str, FloatArray]:
-    """Return the errors of all labels of each part; infinite where a label has no prediction."""
-    placed = np.asarray(np.isfinite(evaluation.images.labels.xy[..., 0]).any(1))
+    """Return the errors of all visible labels of each part; infinite where a label has no prediction."""
+    placed = np.asarray(np.isfinite(evaluation.images.labels.visible().xy[..., 0]).any(1))
     found = {name: evaluation.error_px[index][placed[index]] for name, index in evaluation.parts.items()}
     if evaluation.second_px is not None:
         found[SECOND] = evaluation.second_px[np.isfinite(evaluation.second_px)]

@@ -120,6 +120,25 @@ def test_every_change_changes_something():
     assert (image == before).all(), "the cached image is not written to"
 
 
+def test_keypoints_behind_what_is_put_in_front_are_occluded():
+    image = np.full((128, 128, 3), 128, np.uint8)
+    grid = np.stack(np.meshgrid(np.arange(8, 128, 16), np.arange(8, 128, 16)), -1).reshape(-1, 1, 2).astype(float)
+    spec = NetworkSpec(("dot",))
+    xy, mark = grid, np.full((len(grid), 1), Mark.VISIBLE, np.uint8)
+    mark[5] = Mark.ABSENT
+    settings = dataclasses.replace(STILL, chance=1, occlusion=0.5, mirror=False)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        crop, moved, after = augment(image, xy, mark=mark, rng=rng, spec=spec, settings=settings, size=(128, 128))
+        at = np.rint(moved[:, 0]).astype(int)
+        inside = ((at >= 0) & (at < 128)).all(-1) & (mark[:, 0] == Mark.VISIBLE)
+        changed = (crop[at[inside, 1], at[inside, 0]] != 128).any(-1)
+        assert changed.any() == (after[inside, 0] == Mark.OCCLUDED)[changed].any()
+        assert (after[inside, 0][changed] == Mark.OCCLUDED).all()
+        assert after[5, 0] == Mark.ABSENT
+    assert (mark[np.arange(len(mark)) != 5] == Mark.VISIBLE).all(), "the labels are not written to"
+
+
 def test_crops_lie_in_the_image_and_are_cut_around_keypoints():
     image = np.full((480, 640, 3), 255, np.uint8)
     xy = np.full((1, 3, 2), np.nan)

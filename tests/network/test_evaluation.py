@@ -13,6 +13,7 @@ from pose3d.data.labels import ImageName, LabelledImages, Labels, Mark
 from pose3d.errors import DataError
 from pose3d.network.evaluation import (
     ALL,
+    OCCLUDED,
     SECOND,
     evaluate_predictions,
     label_errors,
@@ -84,6 +85,23 @@ def test_errors_are_distances_to_the_nearest_individual():
 def test_predictions_of_other_images_are_refused(scene):
     with pytest.raises(ValueError, match="do not fit"):
         label_errors(np.zeros((3, 3, 2)), scene[0].labels)
+
+
+def test_what_is_occluded_is_counted_apart_but_in_the_scores(scene):
+    images, _ = scene
+    mark = images.labels.mark.copy()
+    mark[:, :, 1] = Mark.OCCLUDED
+    hidden = dataclasses.replace(images, labels=dataclasses.replace(images.labels, mark=mark))
+    off = np.zeros((36, 3, 2))
+    off[:, 1, 0] = 40
+    evaluation = evaluated(hidden, images.labels.xy[:, 0] + off)
+    assert evaluation.row("test").n == 12 * 2
+    assert evaluation.row("test").mean == 0
+    assert evaluation.row("test" + OCCLUDED).median == pytest.approx(40)
+    assert evaluation.row("test", keypoint=KEYPOINTS[1]).n == 0
+    assert evaluation.reliability.n.sum() == 12 * 3
+    assert any(line.startswith("test, occluded") for line in evaluation.lines())
+    assert evaluated(images, images.labels.xy[:, 0]).row("test" + OCCLUDED) is None
 
 
 def test_rows_hold_the_figures_of_their_part(scene):

@@ -36,7 +36,7 @@ def plain_targets(xy, mark, grid, spec):
                         inside = inside and -0.5 <= point[1] < rows * spec.stride - 0.5
                         if distance > radius:
                             continue
-                        if not inside:
+                        if not inside or mark[image, i, k] == Mark.OCCLUDED:
                             doubt = True
                         elif distance < nearest:
                             nearest = distance

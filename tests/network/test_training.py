@@ -143,6 +143,6 @@ def test_without_labels_there_is_nothing_to_learn(
 ) -> None:
     learn, _ = pictures
     bare = replace(learn, labels=Labels.empty(learn.labels.images, ("one",), SPEC.keypoints))
-    with pytest.raises(DataError, match="there is no label to learn from; label some images"):
+    with pytest.raises(DataError, match="there is no visible keypoint to learn from; label some images"):
         fit(bare, SPEC, tmp_path / "model", SETTINGS)
     assert not (tmp_path / "model").exists()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pose3d.cli_arguments import given
 from pose3d.cli_console import Console
 from pose3d.cli_inputs import require_output
+from pose3d.cli_parsing import given
 
 if TYPE_CHECKING:
     from pose3d.log import Progress

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose3d.cli_arguments import BoardOptions, parse_size
+from pose3d.cli_arguments import BoardOptions
 from pose3d.cli_console import Console
+from pose3d.cli_parsing import parse_size
 
 if TYPE_CHECKING:
     from pose3d.data import Board

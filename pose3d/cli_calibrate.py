@@ -6,19 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from pose3d.cli_arguments import (
-    BoardOptions,
-    CamRegex,
-    Files,
-    Output,
-    TimingOptions,
-    camera_files,
-    given,
-    parse_offsets,
-    session_folder,
-)
+from pose3d.cli_arguments import BoardOptions, CamRegex, Files, Output, TimingOptions
 from pose3d.cli_console import QUALITY, Console
 from pose3d.cli_inputs import require_output, run_in_session
+from pose3d.cli_parsing import camera_files, given, parse_offsets, session_folder
 
 __all__ = ["calibrate"]
 

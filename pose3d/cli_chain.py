@@ -5,22 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose3d.cli_arguments import (
-    CamRegex,
-    Files,
-    Output,
-    ReconstructionOptions,
-    RecordingTiming,
-    SkeletonName,
-    camera_files,
-    given,
-    parse_links,
-    parse_offsets,
-    parse_subject,
-    session_folder,
-)
+from pose3d.cli_arguments import CamRegex, Files, Output, ReconstructionOptions, RecordingTiming, SkeletonName
 from pose3d.cli_console import Console
 from pose3d.cli_inputs import load_points, preset_skeleton, require_output, run_in_session
+from pose3d.cli_parsing import camera_files, given, parse_links, parse_offsets, parse_subject, session_folder
 
 if TYPE_CHECKING:
     from pose3d.data import Keypoints3D, Skeleton

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose3d.cli_arguments import CamRegex, SkeletonName, camera_files, given, session_folder
+from pose3d.cli_arguments import CamRegex, SkeletonName
 from pose3d.cli_console import Console
 from pose3d.cli_inputs import load_points, preset_skeleton, require_output
+from pose3d.cli_parsing import camera_files, given, session_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

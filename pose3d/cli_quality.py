@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose3d.cli_arguments import CamRegex, SkeletonName, TimingOptions, camera_files, parse_offsets, parse_subject
+from pose3d.cli_arguments import CamRegex, SkeletonName, TimingOptions
 from pose3d.cli_console import QUALITY, Console
 from pose3d.cli_inputs import load_points, preset_skeleton
+from pose3d.cli_parsing import camera_files, parse_offsets, parse_subject
 
 if TYPE_CHECKING:
     from pose3d.data import Keypoints2D, Keypoints3D, Rig

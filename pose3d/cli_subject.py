@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from pose3d.cli_arguments import CamRegex, Output, SkeletonName, TimingOptions, camera_files, parse_offsets
+from pose3d.cli_arguments import CamRegex, Output, SkeletonName, TimingOptions
 from pose3d.cli_console import QUALITY, Console
 from pose3d.cli_inputs import preset_skeleton, require_output
+from pose3d.cli_parsing import camera_files, parse_offsets
 
 __all__ = ["recalibrate"]
 

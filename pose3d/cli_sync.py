@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose3d.cli_arguments import CamRegex, Files, SkeletonName, camera_files, given, parse_offsets, session_folder
+from pose3d.cli_arguments import CamRegex, Files, SkeletonName
 from pose3d.cli_console import QUALITY, Console
 from pose3d.cli_inputs import preset_skeleton, require_output
+from pose3d.cli_parsing import camera_files, given, parse_offsets, session_folder
 
 if TYPE_CHECKING:
     from pose3d.data import Rig

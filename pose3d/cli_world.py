@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from pose3d.cli_arguments import camera_files
 from pose3d.cli_console import QUALITY, Console
 from pose3d.cli_inputs import load_points, require_output
+from pose3d.cli_parsing import camera_files
 
 if TYPE_CHECKING:
     from pose3d.calibration import KnownLength, WorldFrame

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pose3d.cli_arguments import camera_files, parse_offsets, parse_size
+from pose3d.cli_parsing import camera_files, parse_offsets, parse_size
 
 COMMANDS = ("calibrate", "sync", "triangulate", "angles", "export", "filter", "quality", "reproject")
 COMMANDS += ("demo", "init", "run", "doctor")

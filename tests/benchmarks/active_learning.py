@@ -100,7 +100,7 @@ class Bench:
                 xy[row, column], score[row, column] = found[:, 0], sure[:, 0]
         seen = truth.mark[self.test] == Mark.VISIBLE
         error = np.linalg.norm(xy - truth.xy[self.test], axis=-1)
-        known = error[np.isfinite(error)]
+        known, hidden = error[seen], error[truth.mark[self.test] == Mark.OCCLUDED]
         views = Keypoints2D(
             xy[:, :, None], score[:, :, None], truth.rig.names, ("one",), truth.skeleton.keypoints, fps=truth.fps
         )
@@ -113,7 +113,7 @@ class Bench:
         made = away[np.isfinite(away)]
         space = f"{np.median(made) if len(made) else np.nan:6.1f} mm"
         print(
-            f"  {what:28} median {np.median(known):6.2f} px (visible {np.median(error[seen]):6.2f}), "
+            f"  {what:28} visible: median {np.median(known):6.2f} px (occluded {np.median(hidden):6.2f}), "
             f"mean {np.minimum(known, 60).mean():6.2f} (at most 60 each), PCK@10 {100 * (known <= 10).mean():5.1f} %; "
             f"in space median {space}, within 50 mm {100 * (made < 50).sum() / away.size:5.1f} %",
             flush=True,

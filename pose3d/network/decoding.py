@@ -1,6 +1,5 @@
 """From a network's output to keypoints: the peaks of each scoremap, located between its cells."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,10 @@ def decode(
 ) -> tuple[FloatArray, FloatArray]:
     """Find the keypoints in a network's output.
 
-    The cells around a peak each tell where the keypoint is. The mean of the nearest nine, weighted by their scores, is
-    a first guess; the mean of all up to the radius away that see it within the radius of this guess is its place.
-    Further peaks are cells that no neighbour surpasses, farther than the radius from all places found before: the cells
-    around a keypoint may all have the same logit, and mean the same place.
+    The nine cells around a peak each tell where the keypoint is. Their mean, weighted by their scores, is a first
+    guess; the mean of those that agree with it to a cell's width is its place. Further peaks are cells that no neighbour
+    surpasses, farther than the radius from all places found before: the cells around a keypoint may all have the same
+    logit, and mean the same place.
 
     Parameters
     ----------
@@ -91,8 +90,7 @@ def _locate(
     """Return where the cells around (n, n_keypoints) peaks see the keypoint, px of the input, and the peaks' logits."""
     n, rows, columns, channels = output.shape
     n_keypoints = channels // 3
-    reach = max(1, math.ceil(spec.radius_px / spec.stride))
-    y, x = (axis.ravel() for axis in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    y, x = (axis.ravel() for axis in np.mgrid[-1:2, -1:2])
     row, column = np.divmod(peak[..., None], columns)
     row, column = row + y, column + x
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
@@ -105,13 +103,11 @@ def _locate(
     u = spec.stride * column + middle + spec.locref_px * _numbers(numbers.take(place), quantization)
     v = spec.stride * row + middle + spec.locref_px * _numbers(numbers.take(place + 1), quantization)
     weight = score_of(logit) * inside
-
-    nine = weight * (np.maximum(np.abs(x), np.abs(y)) <= 1)
-    rough_u, rough_v = _mean(u, v, nine)
-    weight *= (u - rough_u) ** 2 + (v - rough_v) ** 2 <= spec.radius_px**2
-    # Where no cell agrees with what the nine say together, that stands.
-    weight = np.where(weight.any(-1, keepdims=True), weight, nine)
-    return np.concatenate(_mean(u, v, weight), axis=-1), logit[..., logit.shape[-1] // 2]
+    rough_u, rough_v = _mean(u, v, weight)
+    agrees = weight * ((u - rough_u) ** 2 + (v - rough_v) ** 2 <= spec.stride**2)
+    # Where no cell agrees with what they say together, that stands.
+    weight = np.where(agrees.any(-1, keepdims=True), agrees, weight)
+    return np.concatenate(_mean(u, v, weight), axis=-1), logit[..., 4]
 
 
 def _mean(u: FloatArray, v: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -36,22 +36,18 @@ def plain_decode(output, spec, n_peaks, temperature):
             if any(math.dist(cell, other) <= reach for other in suppressed) or cell in taken:
                 continue
 
-            def votes(cell, reach, k=k):
-                """Weight and place of each cell of a square."""
-                for r in range(cell[0] - reach, cell[0] + reach + 1):
-                    for c in range(cell[1] - reach, cell[1] + reach + 1):
+            def votes(cell, k=k):
+                """Weight and place of each of nine cells."""
+                for r in range(cell[0] - 1, cell[0] + 2):
+                    for c in range(cell[1] - 1, cell[1] + 2):
                         if 0 <= r < rows and 0 <= c < columns:
                             x = spec.stride * c + middle + spec.locref_px * output[r, c, n + 2 * k]
                             y = spec.stride * r + middle + spec.locref_px * output[r, c, n + 2 * k + 1]
                             yield sigmoid(output[r, c, k]), (x, y)
 
-            weights, places = zip(*votes(cell, 1), strict=True)
+            weights, places = zip(*votes(cell), strict=True)
             rough = np.average(places, axis=0, weights=weights)
-            near = [
-                (weight, place)
-                for weight, place in votes(cell, math.ceil(spec.radius_px / spec.stride))
-                if math.dist(place, rough) <= spec.radius_px
-            ]
+            near = [(weight, place) for weight, place in votes(cell) if math.dist(place, rough) <= spec.stride]
             place = np.average([p for _, p in near], axis=0, weights=[w for w, _ in near]) if near else rough
             xy[k, len(taken)] = (place + 0.5) / spec.scale - 0.5
             row, column = ((place[::-1] - middle) / spec.stride).clip(0, (rows - 1, columns - 1)).round()

@@ -28,9 +28,9 @@ def decode(
     """Find the keypoints in a network's output.
 
     The nine cells around a peak each tell where the keypoint is. Their mean, weighted by their scores, is a first
-    guess; the mean of those that agree with it to a cell's width is its place. Further peaks are cells that no neighbour
-    surpasses, farther than the radius from all places found before: the cells around a keypoint may all have the same
-    logit, and mean the same place.
+    guess; the mean of those that agree with it to a cell's width is its place. Further peaks are cells that no
+    neighbour surpasses, farther than the radius from all places found before: the cells around a keypoint may all have
+    the same logit, and mean the same place.
 
     Parameters
     ----------

@@ -28,9 +28,10 @@ def decode(
     """Find the keypoints in a network's output.
 
     The nine cells around a peak each tell where the keypoint is. Their mean, weighted by their scores, is a first
-    guess; the mean of those that agree with it to a cell's width is its place. Further peaks are cells that no
-    neighbour surpasses, farther than the radius from all places found before: the cells around a keypoint may all have
-    the same logit, and mean the same place.
+    guess; where it lies outside of the nine, since of equal cells the first is the peak, those around it are asked in
+    their place. The mean of those that agree with the guess to a cell's width is the keypoint's place. Further peaks
+    are cells that no neighbour surpasses, farther than the radius from all places found before: the cells around a
+    keypoint may all have the same logit, and mean the same place.
 
     Parameters
     ----------
@@ -88,31 +89,50 @@ def _locate(
     quantization: tuple[float, int] | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return where the cells around (n, n_keypoints) peaks see the keypoint, px of the input, and the peaks' logits."""
+    cell = np.stack(np.divmod(peak, output.shape[2]), axis=-1)
+    votes, weight, logit = _nine(output, cell, spec, quantization)
+    guess = _mean(votes, weight)
+    last = np.array(output.shape[1:3]) - 1
+    home = np.rint((np.nan_to_num(guess) - (spec.stride - 1) / 2) / spec.stride)[..., ::-1].clip(0, last)
+    away = (np.abs(home - cell) > 1).any(-1)
+    if away.any():
+        there = np.where(away[..., None], home.astype(np.int64), cell)
+        votes, weight, _ = _nine(output, there, spec, quantization)
+    agrees = weight * (((votes - guess[..., None, :]) ** 2).sum(-1) <= spec.stride**2)
+    # Where no cell agrees with the guess, that stands.
+    with np.errstate(invalid="ignore"):
+        place = _mean(votes, agrees)
+    return np.where(agrees.any(-1)[..., None], place, guess), logit[..., 4]
+
+
+def _nine(
+    output: NDArray[Any], cell: IntArray, spec: NetworkSpec, quantization: tuple[float, int] | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Ask (n, n_keypoints, 2) cells, row and column, and their neighbours where the keypoint is.
+
+    Returns
+    -------
+    votes : (n, n_keypoints, 9, 2) array, px of the input
+    weight, logit : (n, n_keypoints, 9) array
+        The weight is the score, 0 out of the grid.
+    """
     n, rows, columns, channels = output.shape
     n_keypoints = channels // 3
     y, x = (axis.ravel() for axis in np.mgrid[-1:2, -1:2])
-    row, column = np.divmod(peak[..., None], columns)
-    row, column = row + y, column + x
+    row, column = cell[..., :1] + y, cell[..., 1:] + x
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
     image, keypoint, _ = np.ogrid[:n, :n_keypoints, :1]
-    cell = ((image * rows + row.clip(0, rows - 1)) * columns + column.clip(0, columns - 1)) * channels
+    at = ((image * rows + row.clip(0, rows - 1)) * columns + column.clip(0, columns - 1)) * channels
     numbers = output.reshape(-1)
-    logit = _numbers(numbers.take(cell + keypoint), quantization)
-    place = cell + (n_keypoints + 2 * keypoint)
-    middle = (spec.stride - 1) / 2
-    u = spec.stride * column + middle + spec.locref_px * _numbers(numbers.take(place), quantization)
-    v = spec.stride * row + middle + spec.locref_px * _numbers(numbers.take(place + 1), quantization)
-    weight = score_of(logit) * inside
-    rough_u, rough_v = _mean(u, v, weight)
-    agrees = weight * ((u - rough_u) ** 2 + (v - rough_v) ** 2 <= spec.stride**2)
-    # Where no cell agrees with what they say together, that stands.
-    weight = np.where(agrees.any(-1, keepdims=True), agrees, weight)
-    return np.concatenate(_mean(u, v, weight), axis=-1), logit[..., 4]
+    logit = _numbers(numbers.take(at + keypoint), quantization)
+    place = at + (n_keypoints + 2 * keypoint)
+    offset = _numbers(numbers.take(np.stack([place, place + 1], axis=-1)), quantization)
+    votes = spec.stride * np.stack([column, row], axis=-1) + (spec.stride - 1) / 2 + spec.locref_px * offset
+    return votes, score_of(logit) * inside, logit
 
 
-def _mean(u: FloatArray, v: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    total = weight.sum(-1, keepdims=True)
-    return (weight * u).sum(-1, keepdims=True) / total, (weight * v).sum(-1, keepdims=True) / total
+def _mean(votes: FloatArray, weight: FloatArray) -> FloatArray:
+    return np.asarray((weight[..., None] * votes).sum(-2) / weight.sum(-1)[..., None])
 
 
 def _numbers(values: NDArray[Any], quantization: tuple[float, int] | None) -> FloatArray:

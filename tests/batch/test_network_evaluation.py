@@ -95,7 +95,7 @@ def test_labels_are_measured_part_by_part_and_in_space(project):
         space = evaluation.row(part, unit="mm")
         assert space.n == n / 2, "the cameras' instants are found by their offset"
         assert 1 < space.median < 30
-    assert evaluation.reliability.tolerance_px == 17
+    assert evaluation.reliability.tolerance_px == 12
     assert made.table == project.model() / "evaluation.csv"
     with made.table.open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

@@ -22,6 +22,7 @@ from pose3d.network.chunk_store import chunk_folder
 from pose3d.network.subject_window import CropSettings
 
 CROP = CropSettings(whole_every=30)
+CELL = 4.0  # px of the video, half a cell: the dots' network only tells in which cells they are
 
 
 def errors_px(path: Path, places: np.ndarray) -> np.ndarray:
@@ -41,7 +42,7 @@ def test_video_becomes_a_table_of_deeplabcut(
     )
     assert {("walk_A", done, 90) for done in (0, 40, 80, 90)} <= set(reports)
     assert reports == sorted(reports)
-    assert errors_px(made.output, dot_places).max() < 3
+    assert errors_px(made.output, dot_places).max() < CELL
     table = pd.read_hdf(made.output)
     assert table.columns.names == ["scorer", "bodyparts", "coords"]
     assert list(table.columns.get_level_values("bodyparts").unique()) == ["red", "green", "blue", "yellow"]
@@ -62,7 +63,7 @@ def test_candidates_can_be_read(dot_video: Path, dot_model: Path, dot_places: np
     analyze_video(dot_video, dot_model, tmp_path / "a.h5", settings=AnalysisSettings(n_peaks=3))
     peaks = read_dlc_candidates(tmp_path / "a.h5", camera="A")
     assert peaks.n_peaks == 3
-    assert errors_px(tmp_path / "a.h5", dot_places).max() < 3
+    assert errors_px(tmp_path / "a.h5", dot_places).max() < CELL
 
 
 def test_following_the_subject_finds_the_same(
@@ -74,7 +75,7 @@ def test_following_the_subject_finds_the_same(
     assert made.n_whole < 20
     cropped, whole = (read_dlc(tmp_path / name, camera="A") for name in ("crop.h5", "whole.h5"))
     assert np.abs(cropped.xy - whole.xy).max() < 1.0
-    assert errors_px(made.output, dot_places).max() < 3
+    assert errors_px(made.output, dot_places).max() < CELL
 
 
 class Ended(Exception):

@@ -47,7 +47,9 @@ def plain_decode(output, spec, n_peaks, temperature):
 
             weights, places = zip(*votes(cell), strict=True)
             rough = np.average(places, axis=0, weights=weights)
-            near = [(weight, place) for weight, place in votes(cell) if math.dist(place, rough) <= spec.stride]
+            home = ((rough[::-1] - middle) / spec.stride).round().clip(0, (rows - 1, columns - 1)).astype(int)
+            asked = cell if max(abs(home - cell)) <= 1 else tuple(home)
+            near = [(weight, place) for weight, place in votes(asked) if math.dist(place, rough) <= spec.stride]
             place = np.average([p for _, p in near], axis=0, weights=[w for w, _ in near]) if near else rough
             xy[k, len(taken)] = (place + 0.5) / spec.scale - 0.5
             row, column = ((place[::-1] - middle) / spec.stride).clip(0, (rows - 1, columns - 1)).round()

@@ -33,6 +33,7 @@ from pose3d.labeling.trial_keypoints import read_trial_keypoints
 from pose3d.network.learnt_images import read_learnt_images, write_learnt_images
 from pose3d.network.model_folder import MODEL_FILE
 from pose3d.network.prediction import Predictor
+from pose3d.network.spec import BACKBONES
 from pose3d.project import Project
 from pose3d.reconstruction import triangulate
 
@@ -52,6 +53,9 @@ class Bench:
         )
         self.last = n * 2 // 3 - GAP  # what comes later is not learnt from
         self.test = np.arange(n * 2 // 3, n, 5)
+        config = folder / "pose3d.toml"
+        if "[network]" not in config.read_text():
+            config.write_text(f'{config.read_text()}\n[network]\nbackbone = "{options.backbone}"\n')
         self.project = Project.load(folder)
 
     @property
@@ -190,6 +194,7 @@ def main() -> None:
     parser.add_argument("--dice", type=int, default=3)
     parser.add_argument("--believe", type=int, default=60, help="instants to learn from without labels")
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--backbone", default="mobilenetv2", choices=BACKBONES)
     parser.add_argument("--folder", type=Path, default=None)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -4,7 +4,7 @@ import numpy as np
 
 from pose3d.geometry.arrays import BoolArray, IntArray
 
-__all__ = ["frames_to_data", "with_short_gaps"]
+__all__ = ["with_short_gaps"]
 
 
 def _neighbours(observed: BoolArray) -> tuple[IntArray, IntArray]:
@@ -34,12 +34,3 @@ def with_short_gaps(observed: BoolArray, max_gap: int) -> BoolArray:
     n_frames = observed.shape[-1]
     between = (back <= n_frames) & (on <= n_frames)
     return np.asarray(observed | (between & (back + on - 1 <= max_gap)))
-
-
-def frames_to_data(observed: BoolArray) -> IntArray:
-    """Return how many frames away the nearest observed one is, (..., n_frames); 0 where observed.
-
-    Without any observed frame it is more than the number of frames.
-    """
-    back, on = _neighbours(observed)
-    return np.asarray(np.minimum(back, on))

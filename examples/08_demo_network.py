@@ -6,6 +6,7 @@
 # seeds, below 1000, are never learnt from.
 
 # %%
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from pose3d.data.skeleton import Skeleton
 from pose3d.demo.walk_images import write_walk_images
 from pose3d.network.augmentation import Augmentation
 from pose3d.network.learning import train_network
+from pose3d.network.model_folder import read_model, write_model
 from pose3d.network.spec import NetworkSpec
 from pose3d.network.training import Look, TrainingSettings
 
@@ -67,3 +69,15 @@ trained = train_network(
     report=show,
 )
 print(*trained.lines(), sep="\n")
+
+# %% [markdown]
+# What `pose3d demo` needs of it, for `pose3d/demo/network/`: the file that won, and what describes it.
+
+# %%
+model, place = read_model(trained.result.folder.folder)
+used = place.int8 if model.precision == "int8" else place.fp32
+shipped = folder / "shipped"
+shipped.mkdir(exist_ok=True)
+shutil.copy(used, shipped)
+write_model(model, shipped)
+print(f"{shipped}: {', '.join(sorted(path.name for path in shipped.iterdir()))}")

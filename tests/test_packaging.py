@@ -75,7 +75,7 @@ def test_the_wheel_made_from_the_sdist_holds_pose3d_only(tmp_path: Path) -> None
     assert modules == expected
     assert "pose3d/py.typed" in names
     assert "pose3d/calibration.pyi" not in names
-    for path in (ROOT / "pose3d").rglob("*.toml"):
+    for path in (*(ROOT / "pose3d").rglob("*.toml"), *(ROOT / "pose3d").rglob("*.tflite")):
         assert f"pose3d/{path.relative_to(ROOT / 'pose3d').as_posix()}" in names
 
 

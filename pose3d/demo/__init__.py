@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pose3d.demo.board_session import BoardSession, render_board_session
     from pose3d.demo.evaluation import Evaluation, evaluate
+    from pose3d.demo.own_network import install_network
     from pose3d.demo.session import DEMO_SESSION, DemoTruth, load_truth, make_session
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "DemoTruth",
     "Evaluation",
     "evaluate",
+    "install_network",
     "load_truth",
     "make_session",
     "render_board_session",
@@ -23,6 +25,7 @@ _HOMES = {
     "render_board_session": "board_session",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
+    "install_network": "own_network",
     "DEMO_SESSION": "session",
     "DemoTruth": "session",
     "load_truth": "session",

@@ -1,4 +1,4 @@
-"""The demo's session: rendered clips, simulated 2D keypoints, and the truth to compare results with."""
+"""The demo's session: rendered clips, and the truth to compare results with."""
 
 import tomllib
 from dataclasses import dataclass
@@ -87,14 +87,14 @@ def make_session(
     n_frames: int = 150,
     n_board_frames: int = 90,
     size: tuple[int, int] = (960, 720),
+    simulate: bool = True,
     workers: int = 2,
     progress: Progress = no_progress,
 ) -> DemoTruth:
-    """Make a session of four cameras: board clips, clips of a walking person, 2D keypoints, and the truth.
+    """Make a session of four cameras: board clips, clips of a walking person, and the truth.
 
-    Writes ``<session>/calibration/board_<camera>.mp4``, ``<session>/videos-raw/walk_<camera>.mp4`` and
-    ``<session>/pose-2d/walk_<camera>.h5`` in `folder`, and the truth in ``truth/``. The 2D keypoints are simulated from
-    the known motion, not found in the images.
+    Writes ``<session>/calibration/board_<camera>.mp4`` and ``<session>/videos-raw/walk_<camera>.mp4`` in `folder`, and
+    the truth in ``truth/``.
 
     Parameters
     ----------
@@ -109,6 +109,9 @@ def make_session(
     n_board_frames : int
         Of the board clips, at 10 fps.
     size : (int, int), px
+    simulate : bool
+        Also write 2D keypoints, ``<session>/pose-2d/walk_<camera>.h5``, that are simulated from the known motion, not
+        found in the images: with noise, outliers and gaps. Without, what an earlier demo found or simulated goes.
     workers : int
         Clips rendered at a time.
     progress : callable, optional
@@ -129,9 +132,14 @@ def make_session(
     points = _true_points(scene.xyz, skeleton, fps, len(rig))
     truth = DemoTruth(folder, session, DEMO_TRIAL, seed, board, rig, points, scene.angles)
 
-    detections = simulate_detections(scene.xyz, rig, skeleton, fps=fps, rng=np.random.default_rng([seed, 42]))
-    for name in rig.names:
-        write_dlc(detections.select([name]), inside / "pose-2d" / f"{DEMO_TRIAL}_{name}.h5", scorer="simulated")
+    keypoints = {name: inside / "pose-2d" / f"{DEMO_TRIAL}_{name}.h5" for name in rig.names}
+    if simulate:
+        detections = simulate_detections(scene.xyz, rig, skeleton, fps=fps, rng=np.random.default_rng([seed, 42]))
+        for name, path in keypoints.items():
+            write_dlc(detections.select([name]), path, scorer="simulated")
+    else:
+        for path in keypoints.values():
+            path.unlink(missing_ok=True)
 
     board_poses = move_board(board, rig, n_frames=n_board_frames, rng=np.random.default_rng([seed, 21]), floor_mm=40.0)
     counter = FrameCounter(progress, "rendering", (n_frames + n_board_frames) * len(rig))

@@ -28,7 +28,6 @@ def test_the_demo_runs_and_is_near_the_truth_and_then_up_to_date(pose3d, tmp_pat
     outcome = pose3d("demo", tmp_path / "demo", "--seed", 3, "--json")
     assert outcome.code == 0, outcome
     errors = outcome.json["errors"]
-    assert outcome.json["simulated_keypoints"] is True
     assert errors["rig"]["baseline_percent"] < 1.5
     assert errors["points"]["median_mm"] < 10
     assert errors["points"]["n_missing"] < 0.02 * errors["points"]["n_points"]

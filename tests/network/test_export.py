@@ -44,7 +44,7 @@ def exported(place: ModelFolder) -> ModelFolder:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(160, 96), (96, 160), (320, 224)])
+@pytest.mark.parametrize("size", [(160, 96), (96, 160), (320, 224), (176, 240)])
 def test_exported_network_is_the_trained_one_at_any_size(exported: ModelFolder, size: tuple[int, int]) -> None:
     batch = np.stack(images(2, size, seed=7))
     trained = TensorFlowNetwork(SPEC, exported.weights, device="CPU").run_batch(batch)

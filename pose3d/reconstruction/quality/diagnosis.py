@@ -18,7 +18,7 @@ from pose3d.reconstruction.quality.sentences import Recording
 __all__ = ["Diagnosis", "diagnose"]
 
 _GAIN = 60.0  # squared standard deviations; the greatest by chance is about 30
-_SURE = 5.0  # standard errors
+_SURE = 7.0  # standard errors; six values, fitted to the worst span of the worst camera, reach 5 by chance
 _LATE_FRAMES = 0.4
 _LATE_MOST = 30.0  # beyond, the motion is no longer straight, and the number means nothing
 _LATE_PX = 0.3  # standard deviations

@@ -217,17 +217,28 @@ def _fitted(problem: Problem, fit: Fit, scan: _Scan, cost: float) -> Explanation
 
 
 def _certainty(problem: Problem, fit: Fit, scan: _Scan, effect: FloatArray) -> float:
-    """Estimate the share of the effect that each stretch of the recording shows, and how sure their mean is."""
-    gradient, curvature = _sums(problem, fit, scan.camera, effect[..., None])
-    rows = np.arange(scan.first, scan.stop)
-    parts = np.array_split(rows, min(_BLOCKS, max(2, len(rows) // 2)))
-    pull = np.array([gradient[part].sum() for part in parts])
-    curve = np.array([curvature[part].sum() for part in parts])
-    if not curve.sum() > 0:
-        return 0.0
-    mean = pull.sum() / curve.sum()
-    spread = np.sqrt(((pull - mean * curve) ** 2).sum() * len(parts) / max(len(parts) - 1, 1)) / curve.sum()
-    return float(mean / max(spread, 1e-12))
+    """Estimate the share of the effect that each part of the recording shows, and how sure their mean is.
+
+    Parts are stretches of time, and keypoints: where a network sees each keypoint beside its place, in another
+    direction the farther the subject walks, the sum looks like a camera that has moved; a camera moves all alike.
+    """
+    inside = part_of(problem, scan.first, scan.stop) & problem.seen[:, scan.camera]
+    moved = effect[inside, :, None]
+    pull = (moved[..., 0] * (fit.weight[inside, scan.camera, None] * fit.error[inside, scan.camera])).sum(1)
+    curve = (np.swapaxes(moved, -1, -2) @ fit.stiffness[inside, scan.camera] @ moved)[:, 0, 0]
+    rows = scan.stop - scan.first
+    stretch = (problem.frame[inside] - scan.first) * min(_BLOCKS, max(2, rows // 2)) // max(rows, 1)
+    sure = []
+    for part in (stretch, problem.keypoint[inside]):
+        pulls, curves = np.bincount(part, pull), np.bincount(part, curve)
+        known = curves > 0
+        if known.sum() < 2:
+            return 0.0
+        pulls, curves, n = pulls[known], curves[known], int(known.sum())
+        mean = pulls.sum() / curves.sum()
+        spread = np.sqrt(((pulls - mean * curves) ** 2).sum() * n / (n - 1)) / curves.sum()
+        sure.append(float(mean / max(spread, 1e-12)))
+    return min(sure)
 
 
 def _sharp(problem: Problem, fit: Fit, scan: _Scan, effect: FloatArray) -> bool:

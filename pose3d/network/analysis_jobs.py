@@ -4,10 +4,12 @@ import logging
 import multiprocessing
 import os
 import queue
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,7 +143,8 @@ def _in_processes(
     said = context.Queue()
     done: dict[Future[Outcome], Outcome] = {}
     with ProcessPoolExecutor(workers, context, _begin, (said, logger.getEffectiveLevel())) as pool:
-        futures = {pool.submit(_work, i, job, analyze): job for i, job in enumerate(jobs)}
+        with nullcontext() if _is_of_script(analyze) else _script_left_out():
+            futures = {pool.submit(_work, i, job, analyze): job for i, job in enumerate(jobs)}
         try:
             while len(done) < len(futures):
                 _pass_on(said, progress)
@@ -156,6 +159,25 @@ def _in_processes(
                 process.terminate()
             raise
     return [done[future] for future in futures]
+
+
+def _is_of_script(analyze: Analyze) -> bool:
+    function = analyze.func if isinstance(analyze, partial) else analyze
+    return getattr(function, "__module__", "__main__") == "__main__"
+
+
+@contextmanager
+def _script_left_out() -> Iterator[None]:
+    """Keep the processes that are started meanwhile from running the caller's script: it would start them again."""
+    script = sys.modules["__main__"]
+    kept = {name: getattr(script, name) for name in ("__spec__", "__file__") if hasattr(script, name)}
+    try:
+        for name in kept:
+            setattr(script, name, None)
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(script, name, value)
 
 
 def _result(future: "Future[Outcome]", job: AnalysisJob) -> Outcome:

@@ -255,6 +255,28 @@ def test_videos_side_by_side_give_what_each_gives_alone(dot_video: Path, dot_mod
     assert alone.output.read_bytes() == jobs[0].output.read_bytes()
 
 
+SCRIPT = """
+import sys
+from functools import partial
+from pathlib import Path
+from pose3d.network.analysis import analyze_video
+from pose3d.network.analysis_jobs import AnalysisJob, analyze_videos
+
+print("begun")
+video, model, out = map(Path, sys.argv[1:])
+jobs = [AnalysisJob(video, out / name) for name in ("a.h5", "b.h5")]
+print([type(each).__name__ for each in analyze_videos(jobs, partial(analyze_video, model=model), workers=2)])
+"""
+
+
+def test_a_script_needs_no_guard(dot_video: Path, dot_model: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(dot_video), str(dot_model), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["begun", "['AnalysisSummary', 'AnalysisSummary']"], done.stderr
+
+
 def _end_abruptly(_: Path, **_more: object) -> None:
     os._exit(9)
 

@@ -140,6 +140,15 @@ def test_twenty_recordings(fault, least):
     assert sum(judge(seed, fault) for seed in range(20)) >= least
 
 
+def test_a_camera_that_is_late_is_named_from_a_single_keypoint():
+    """A wand has one: there are no others that could agree."""
+    scene = Scene(0)
+    one = scene.late(4).select(scene.rig.names)
+    one = replace(one, xy=one.xy[..., 8:9, :], score=one.score[..., 8:9], keypoints=one.keypoints[8:9])
+    found = quality(one, scene.rig).findings
+    assert (found[0].code, found[0].cameras) == ("late", (scene.name,))
+
+
 @pytest.mark.parametrize(("fault", "seed"), [("clean", 1), ("late", 0), ("turned", 0), ("exchanged", 1)])
 def test_one_recording(fault, seed):
     assert judge(seed, fault)

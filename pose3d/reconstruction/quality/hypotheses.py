@@ -220,7 +220,8 @@ def _certainty(problem: Problem, fit: Fit, scan: _Scan, effect: FloatArray) -> f
     """Estimate the share of the effect that each part of the recording shows, and how sure their mean is.
 
     Parts are stretches of time, and keypoints: where a network sees each keypoint beside its place, in another
-    direction the farther the subject walks, the sum looks like a camera that has moved; a camera moves all alike.
+    direction the farther the subject walks, the sum looks like a camera that has moved; a camera moves all alike. A
+    single keypoint, as of a wand, is judged by time alone.
     """
     inside = part_of(problem, scan.first, scan.stop) & problem.seen[:, scan.camera]
     moved = effect[inside, :, None]
@@ -233,12 +234,12 @@ def _certainty(problem: Problem, fit: Fit, scan: _Scan, effect: FloatArray) -> f
         pulls, curves = np.bincount(part, pull), np.bincount(part, curve)
         known = curves > 0
         if known.sum() < 2:
-            return 0.0
+            continue
         pulls, curves, n = pulls[known], curves[known], int(known.sum())
         mean = pulls.sum() / curves.sum()
         spread = np.sqrt(((pulls - mean * curves) ** 2).sum() * n / (n - 1)) / curves.sum()
         sure.append(float(mean / max(spread, 1e-12)))
-    return min(sure)
+    return min(sure, default=0.0)
 
 
 def _sharp(problem: Problem, fit: Fit, scan: _Scan, effect: FloatArray) -> bool:

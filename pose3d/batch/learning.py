@@ -134,9 +134,7 @@ def refine_round(
     judgement = None
     if len(images) and (not there or len(fresh_images(images, model))):
         train, held_out = split_labels(project, images, model)
-        judgement = challenge_model(
-            project, train, held_out, strictly=False, settings=settings, actions=actions, progress=progress
-        )
+        judgement = challenge_model(project, train, held_out, settings=settings, actions=actions, progress=progress)
     waiting, found = len(pending_items(project)), None
     if waiting < n:
         actions.analyze(project, sessions, model, progress)
@@ -157,7 +155,8 @@ def self_train(
 ) -> SelfTraining:
     """Let a network learn from points on which several views agree, for the views that missed them.
 
-    It is kept only if its error on labels of people that were held out is smaller; otherwise the old one stays.
+    It is kept only if its error on labels of people that were held out is smaller, also than that of a network which
+    trained as long on labels of people alone: what the steps alone bring was not taught. The best of the three is used.
 
     Parameters
     ----------
@@ -214,7 +213,6 @@ def self_train(
             project,
             train,
             held_out,
-            strictly=True,
             extra=[part.images for part in parts],
             settings=settings,
             actions=actions,

@@ -25,7 +25,7 @@ from pose3d.project import Project
 __all__ = ["Judgement", "challenge_model", "fresh_images", "labelled_rows", "split_labels"]
 
 _CAP_SHARE = 0.25  # of the subject's size: how much a single gross error counts at most
-_CANDIDATE, _PREVIOUS = ".candidate", ".previous"
+_CANDIDATE, _CONTROL, _PREVIOUS = ".candidate", ".control", ".previous"
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ class Judgement:
     old_px, new_px : (float, float) or None
         Median and mean error on the held-out images; in the mean a gross error counts as a quarter of the subject's
         size at most. None without an old network, or with nothing to measure on.
+    control_px : (float, float) or None
+        The same of a network that trained as long on the labels of people alone; None where none was needed to judge.
+        Where that is not worse than the new one, it is in use now.
     """
 
     model: Path
@@ -51,6 +54,7 @@ class Judgement:
     n_held_out: int
     old_px: tuple[float, float] | None
     new_px: tuple[float, float] | None
+    control_px: tuple[float, float] | None = None
 
     def lines(self) -> tuple[str, ...]:
         """Say it to people."""
@@ -61,8 +65,14 @@ class Judgement:
         if self.old_px is None:
             return (*lines, f"{self.model}: is the first network")
         lines.append(f"old network: median {self.old_px[0]:.2f} px, mean {self.old_px[1]:.2f} px")
+        if self.control_px is not None:
+            figures = f"median {self.control_px[0]:.2f} px, mean {self.control_px[1]:.2f} px"
+            lines.append(f"trained as long on labels of people alone: {figures}")
+        aside = f"the old one is in {self.model.name}{_PREVIOUS}"
         if self.kept:
-            return (*lines, f"{self.model}: is the new network now; the old one is in {self.model.name}{_PREVIOUS}")
+            return (*lines, f"{self.model}: is the new network now; {aside}")
+        if self.control_px is not None:
+            return (*lines, f"{self.model}: is the one of labels alone, nothing else made it better; {aside}")
         return (*lines, f"{self.model}: stays the old network, the new one is not better and was dropped")
 
     def to_dict(self) -> dict[str, Any]:
@@ -78,6 +88,7 @@ class Judgement:
             "n_held_out": self.n_held_out,
             "old": figures(self.old_px),
             "new": figures(self.new_px),
+            "control": figures(self.control_px),
         }
 
 
@@ -123,7 +134,6 @@ def challenge_model(
     train: LabelledImages,
     held_out: LabelledImages,
     *,
-    strictly: bool,
     extra: Sequence[LabelledImages] = (),
     settings: Mapping[str, Any] | None = None,
     actions: LearningActions | None = None,
@@ -131,12 +141,13 @@ def challenge_model(
 ) -> Judgement:
     """Train a network, beginning with the one in use, and let it take that one's place if it is not worse.
 
+    What nobody labelled must prove itself: with `extra`, the network must be better than the one in use, and better
+    than one that trained as long without.
+
     Parameters
     ----------
     project : Project
     train, held_out : LabelledImages
-    strictly : bool
-        Keep it only if it is better, and measured to be: with nothing held out it is refused.
     extra : sequence of LabelledImages
         Also learnt from, though nobody labelled them.
     settings : mapping, optional
@@ -154,29 +165,42 @@ def challenge_model(
     actions = actions or LearningActions()
     model = project.model()
     there = (model / MODEL_FILE).is_file()
-    if strictly and not len(held_out):
+    if extra and not (held_out.labels.mark == Mark.VISIBLE).any():
         raise DataError(
             f"{project.labeled_data}: no labels are held out to tell whether a network becomes better; label images of "
             "more instants"
         )
-    candidate = model.with_name(model.name + _CANDIDATE)
+
+    def trained(ending: str, images: LabelledImages) -> Path:
+        folder, start = model.with_name(model.name + ending), model if there else None
+        actions.train(TrainingTask(project, images, held_out, folder, start, settings or {}), progress)
+        write_learnt_images(train.labels.images, held_out.labels.images, folder)
+        return folder
+
+    def measured(folder: Path) -> tuple[float, float] | None:
+        return _figures(actions.measure(folder, held_out, progress), held_out) if len(held_out) else None
+
     images = train
     for more in extra:
         images = _joined(images, more)
-    start = model if there else None
-    actions.train(TrainingTask(project, images, held_out, candidate, start, settings or {}), progress)
-    write_learnt_images(train.labels.images, held_out.labels.images, candidate)
-    new = _figures(actions.measure(candidate, held_out, progress), held_out) if len(held_out) else None
-    old = _figures(actions.measure(model, held_out, progress), held_out) if there and len(held_out) else None
-    kept = old is None or new is None or (new[1] < old[1] if strictly else new[1] <= old[1])
+    candidate = trained(_CANDIDATE, images)
+    new, old, alone = measured(candidate), measured(model) if there else None, None
+    best: Path | None = candidate
+    if new is not None and old is not None and (new[1] >= old[1] if extra else new[1] > old[1]):
+        best = None
+    elif extra:
+        control = trained(_CONTROL, train)
+        alone = measured(control)
+        if new is None or (alone is not None and alone[1] <= new[1]):
+            best = control
     try:
-        if kept:
-            _replace(model, candidate)
-        else:
-            shutil.rmtree(candidate)
+        if best is not None:
+            _replace(model, best)
+        for ending in (_CANDIDATE, _CONTROL):
+            shutil.rmtree(model.with_name(model.name + ending), ignore_errors=True)
     except OSError as error:
         raise Pose3DError(f"{model}: cannot be replaced by {candidate.name} ({error.strerror or error})") from error
-    return Judgement(model, kept, len(images), len(held_out), old, new)
+    return Judgement(model, best == candidate, len(images), len(held_out), old, new, alone)
 
 
 def _joined(images: LabelledImages, more: LabelledImages) -> LabelledImages:

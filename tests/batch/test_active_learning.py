@@ -173,14 +173,22 @@ def test_a_single_gross_error_does_not_decide(lab):
     assert done.judgement.new_px[1] < 5.0
 
 
-@pytest.mark.parametrize("better", [True, False])
-def test_self_training_is_kept_only_if_the_held_out_error_falls(lab, better):
-    lab.errors = [5.0, 4.9 if better else 5.0]
+@pytest.mark.parametrize(
+    ("taught", "alone", "in_use"), [(4.9, 4.95, 4.9), (4.9, 4.9, 4.9), (4.9, 4.8, 4.8), (5.0, None, 5.0)]
+)
+def test_self_training_is_kept_only_if_what_was_taught_lowers_the_held_out_error(lab, taught, alone, in_use):
+    lab.errors = [5.0, taught, alone]
     lab.label([0, 15, 30, 46])
     refine_round(lab.project, n=1, actions=lab.actions)
     done = self_train(lab.project, n=10, actions=lab.actions)
     task = lab.tasks[1]
-    assert done.judgement.kept is better
+    assert done.judgement.kept is (in_use == taught and alone != taught and taught < 5.0)
+    assert float((lab.model / "error.txt").read_text()) == in_use
+    assert len(lab.tasks) == (2 if alone is None else 3)  # no need to ask what is not better anyway
+    assert (done.judgement.control_px is None) == (alone is None)
+    if alone is not None:
+        assert names(lab.tasks[2].images) == names(lab.tasks[0].images)
+        assert (lab.model.with_name("default.previous") / "error.txt").read_text() == "5.0"
     assert done.n_missed >= 2
     assert len(task.images) > len(lab.tasks[0].images)
     learnt = read_learnt_images(lab.model)
@@ -196,7 +204,7 @@ def test_self_training_is_kept_only_if_the_held_out_error_falls(lab, better):
         camera = lab.truth.rig.names.index(task.images.cameras[i])
         here = task.images.labels.xy[i, 0, joint]
         assert np.isnan(here).all() or np.linalg.norm(here - true[task.images.frames[i], camera, joint]) < 1.0
-    assert not list(lab.project.models.glob("*.believed"))
+    assert {path.name for path in lab.project.models.iterdir()} <= {"default", "default.previous"}
 
 
 def test_self_training_needs_labels_to_measure_on(lab):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -43,7 +43,7 @@ class AnalysisOptions:
         ),
     ] = None
     precision: Annotated[
-        str | None,
+        Literal["int8", "fp32"] | None,
         typer.Option(
             metavar="KIND",
             help="int8 or fp32. [dim]Default: int8 where that is as good on held-out images.[/dim]",
@@ -51,7 +51,8 @@ class AnalysisOptions:
         ),
     ] = None
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu or gpu (by TensorFlow).", rich_help_panel=_NETWORK)
+        Literal["auto", "cpu", "gpu"],
+        typer.Option(metavar="NAME", help="auto, cpu or gpu (by TensorFlow).", rich_help_panel=_NETWORK),
     ] = "auto"
     peaks: Annotated[
         int | None,
@@ -90,17 +91,13 @@ class AnalysisOptions:
         from pose3d.network.analysis_jobs import count_processors
         from pose3d.network.subject_window import CropSettings
 
-        if self.precision not in (None, "int8", "fp32"):
-            raise typer.BadParameter(f"{self.precision!r} is none of int8, fp32", param_hint="--precision")
-        if self.device not in ("auto", "cpu", "gpu"):
-            raise typer.BadParameter(f"{self.device!r} is none of auto, cpu, gpu", param_hint="--device")
         peaks, crop = (1, False) if project is None else (project.config.analysis.n_peaks, project.config.analysis.crop)
         crop = crop if self.crop is None else self.crop
         return AnalysisSettings(
             n_peaks=peaks if self.peaks is None else self.peaks,
             crop=CropSettings() if crop else None,
             precision=self.precision,
-            device=self.device,  # type: ignore[arg-type]  # checked above
+            device=self.device,
             threads=self.threads
             or min(4, max(1, count_processors() // max(1, min(n_videos, self.workers or n_videos)))),
         )

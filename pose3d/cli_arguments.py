@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -211,7 +211,7 @@ class ReconstructionOptions(TriangulationOptions):
         ),
     ] = None
     loss: Annotated[
-        str,
+        Literal["huber", "soft_l1", "cauchy", "linear"],
         typer.Option(
             metavar="NAME",
             help="Loss of a view's error: huber, soft_l1, cauchy or linear.",
@@ -228,7 +228,7 @@ class ReconstructionOptions(TriangulationOptions):
         ),
     ] = 3.0
     solver: Annotated[
-        str,
+        Literal["banded", "scipy"],
         typer.Option(metavar="NAME", help="banded, or scipy: the same result, slower.", rich_help_panel=_REFINEMENT),
     ] = "banded"
     samples: Annotated[

@@ -52,7 +52,7 @@ class LensOptions:
         ),
     ] = None
     lens_model: Annotated[
-        str | None,
+        Literal["k1", "k2", "full", "k3"] | None,
         typer.Option(
             metavar="MODEL",
             help="k1, k2, full or k3, each richer. [dim]Default: the one that predicts held-out frames best.[/dim]",
@@ -99,7 +99,7 @@ class ResultOptions:
         ),
     ] = None
     solver: Annotated[
-        str,
+        Literal["pose3d", "aniposelib"],
         typer.Option(
             metavar="NAME", help="pose3d, or aniposelib to compare with its own solver.", rich_help_panel="Result"
         ),
@@ -128,7 +128,7 @@ def calibrate(
         ignored = given(board, timing, clips, lenses, result, cam_regex=cam_regex, output=output)
         return run_in_session(console, folder, "calibrate", ignored)
     shown = board.make()
-    _check(lenses, result)
+    floor = None if result.floor_frame is None else _frames(result.floor_frame)
     offsets = parse_offsets(timing.offset or ())
     sources = camera_files(files, cam_regex)
     lens_clips = camera_files(lenses.lens_clip, None) if lenses.lens_clip else {}
@@ -154,7 +154,7 @@ def calibrate(
         fisheye=lenses.fisheye,
         solver=result.solver,
         earlier=old,
-        floor_frame=None if result.floor_frame is None else _frames(result.floor_frame),
+        floor_frame=floor,
     )
     with console.progress() as progress:
         judged = calibrate_recording(sources, shown, request, workers=clips.workers, progress=progress)
@@ -171,18 +171,6 @@ def calibrate(
     console.say(*judged.lines(), f"written: {output}", f"written: {page}")
     console.result({"output": output, "report": page, **judged.to_dict()})
     return QUALITY if verdict.grade == "FAIL" else 0
-
-
-def _check(lenses: LensOptions, result: ResultOptions) -> None:
-    from pose3d.calibration import LENS_MODELS, SOLVERS
-
-    for value, known, option in (
-        (lenses.lens_model, LENS_MODELS, "--lens-model"),
-        (result.solver, SOLVERS, "--solver"),
-    ):
-        if value is not None and value not in known:
-            raise typer.BadParameter(f"{value!r} is unknown: {', '.join(known)}", param_hint=option)
-    _frames(result.floor_frame)
 
 
 def _frames(text: str | None) -> int | Literal["first", "last"]:

@@ -60,10 +60,10 @@ def triangulate(
             smooth_mm=views.smooth_mm,
             limbs=links[0],
             limb_sd_percent=views.limb_sd,
-            loss=views.loss,  # type: ignore[arg-type]  # checked there
+            loss=views.loss,
             loss_scale=views.loss_scale,
             max_gap=views.max_gap,
-            solver=views.solver,  # type: ignore[arg-type]
+            solver=views.solver,
             samples=views.samples,
         ),
         views=ViewSettings(

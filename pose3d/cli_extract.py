@@ -1,7 +1,7 @@
 """The command that picks frames to label."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,7 +21,7 @@ def extract(
         typer.Option("--n", "-n", min=1, metavar="N", help="Instants to pick, shared among all trials."),
     ] = 20,
     method: Annotated[
-        str,
+        Literal["kmeans", "uniform", "uncertain"],
         typer.Option(
             metavar="METHOD",
             help="kmeans: what looks different; uniform: evenly spaced; uncertain: where the scores of an analysis are"
@@ -44,11 +44,8 @@ def extract(
     and kmeans picks no two instants that look the same in all views.
     """
     from pose3d.labeling.extraction import extract_frames
-    from pose3d.labeling.selection import METHODS
     from pose3d.project import Project
 
-    if method not in METHODS:
-        raise typer.BadParameter(f"{method!r}: there are {', '.join(METHODS)}", param_hint="--method")
     times = [] if at is None else [word for word in at.split(",") if word.strip()]
     if at is not None and not times:
         raise typer.BadParameter("times are needed, such as 1.5s,300", param_hint="--at")
@@ -63,7 +60,7 @@ def extract(
             project,
             sessions,
             n=n,
-            method=method,  # type: ignore[arg-type]  # checked above
+            method=method,
             at=times,
             trial=trial,
             seed=seed,

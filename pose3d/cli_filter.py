@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -88,7 +88,8 @@ class FilterOptions:
         typer.Option(min=0, metavar="S", help="The same in seconds, instead of --max-gap.", rich_help_panel=_FILL),
     ] = None
     interpolation: Annotated[
-        str, typer.Option(metavar="KIND", help="How: pchip, cubic or linear.", rich_help_panel=_FILL)
+        Literal["pchip", "cubic", "linear"],
+        typer.Option(metavar="KIND", help="How: pchip, cubic or linear.", rich_help_panel=_FILL),
     ] = "pchip"
     median: Annotated[
         int | None,
@@ -134,7 +135,7 @@ class FilterOptions:
             outlier_distance=nearest if self.outlier_distance is None else self.outlier_distance,
             max_gap=self.max_gap,
             max_gap_s=self.max_gap_s,
-            interpolation=self.interpolation,  # type: ignore[arg-type]  # checked there
+            interpolation=self.interpolation,
             median=self.median,
             butterworth_hz=self.butterworth_hz,
             butterworth_order=self.butterworth_order,

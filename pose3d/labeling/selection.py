@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = [
-    "METHODS",
     "Choice",
     "Method",
     "Sights",
@@ -22,7 +21,6 @@ __all__ = [
 ]
 
 Method: TypeAlias = Literal["kmeans", "uniform", "uncertain"]
-METHODS: tuple[str, ...] = get_args(Method)
 
 _MOST_ALIKE = 10.0
 """Grey levels by which cells of two small images differ at most when they show the same, however noisy they are."""

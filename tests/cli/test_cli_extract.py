@@ -62,7 +62,7 @@ def test_extract_runs_in_the_projects_folder(pose3d, folder, monkeypatch) -> Non
 
 def test_wrong_options_of_extract(pose3d, folder) -> None:
     for options, expected in (
-        (["--method", "random"], "there are kmeans, uniform, uncertain"),
+        (["--method", "random"], "'kmeans', 'uniform'"),
         (["--n", "0"], "--n"),
         (["--at", " , "], "times are needed"),
     ):

@@ -100,10 +100,13 @@ def train_project(
         If nothing is labelled.
     ConfigError, ModelError
     """
+    from pose3d.batch.model_choice import labelled_rows
     from pose3d.network.learning import train_network
     from pose3d.project.labels import load_labels
 
     images = load_labels(project)
+    if not len(labelled_rows(images)):
+        raise DataError(f"{project.labeled_data}: nothing is labelled yet; begin with pose3d extract and pose3d label")
     images, held_out = _split(project, images)
     spec = network_spec(project, images, **(network or {}))
     return train_network(

@@ -150,6 +150,11 @@ def find_model(name: str, project: Project | None = None) -> Path:
     if name in ready:
         raise ModelError(f"{name}: {ready[name].finds}; networks that find keypoints: {', '.join(usable)}")
     trained = sorted(path.parent.name for path in project.models.glob(f"*/{MODEL_FILE}")) if project else []
+    if project is not None and name == project.config.network.model and not trained:
+        raise ModelError(
+            f"{project.model(name)}: is not trained yet; label frames and run pose3d train, or name a ready network "
+            f"({', '.join(usable)})"
+        )
     below = f"; trained here: {', '.join(trained)}" if trained else ""
     raise ModelError(
         f"{name}: no such network{below}; ready ones: {', '.join(usable)}; or give the folder of a trained one"

@@ -122,3 +122,21 @@ def test_init_with_a_regex_alone(pose3d, refused, tmp_path) -> None:
     assert pose3d("init", tmp_path / "a", "--cam-regex", "-([A-Z])$").code == 0
     assert 'cam_regex = "-([A-Z])$"' in (tmp_path / "a" / "pose3d.toml").read_text(encoding="utf-8")
     assert "needs one group" in refused("init", tmp_path / "b", "--cam-regex", "x")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["train"], "labeled-data: nothing is labelled yet; begin with pose3d extract and pose3d label"),
+        (["evaluate"], "default: is not trained yet; label frames and run pose3d train"),
+        (["analyze"], "default: is not trained yet; label frames and run pose3d train"),
+        (["refine"], "nothing is labelled and there is no network yet; begin with pose3d extract"),
+        (["outliers"], "pose3d analyze"),
+    ],
+)
+def test_what_comes_too_early_says_what_comes_first(pose3d, folder, command, told) -> None:
+    assert pose3d("extract", folder, "-n", 2).code == 0
+    outcome = pose3d(*command, folder)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert told in outcome.err
+    assert outcome.err.count("\n") == 1

@@ -29,6 +29,7 @@ HOMES = {  # library: where alone it may be imported
     "PyQt6": ("pose3d.viewer",),
     "aniposelib": ("pose3d.calibration.anipose",),
     "dask": ("pose3d.batch",),
+    "ezc3d": ("pose3d.io",),
     "distributed": ("pose3d.batch",),
     "pandas": ("pose3d.io", "pose3d.report"),
     "matplotlib": ("pose3d.report",),

@@ -145,7 +145,7 @@ def test_two_subjects_and_strange_units(tmp_path):
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.7, 0.98])
 def test_a_file_cut_short_is_refused(tmp_path, share):
-    make(tmp_path / "a.c3d", ["M", "N"], n=400)
+    make(tmp_path / "a.c3d", ["M", "N"], n=4000)
     whole = (tmp_path / "a.c3d").read_bytes()
     (tmp_path / "a.c3d").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(FormatError, match=r"cut short|is no C3D"):

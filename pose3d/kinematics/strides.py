@@ -10,6 +10,7 @@ import numpy as np
 
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
+from pose3d.kinematics.cycles import at_frames
 
 __all__ = ["GAIT_PARAMETERS", "GaitParameter", "Strides", "find_strides", "stride_parameters"]
 
@@ -158,9 +159,10 @@ def stride_parameters(
     a, b = strides.start_s, strides.end_s
     o1, o2, o3 = strides.other_off_s, strides.other_strike_s, strides.off_s
     duration = b - a
-    at = (np.concatenate([a, b, o2]) * fps) - start
-    here = _floor(foot, at).reshape(*foot.shape[:-2], 3, len(a), 2)
-    there = _floor(other_foot, at).reshape(*other_foot.shape[:-2], 3, len(a), 2)
+    at = np.stack([a, b, o2]) * fps - start
+    here, there = (
+        np.moveaxis(at_frames(np.moveaxis(points[..., :2], -1, -2), at), -3, -1) for points in (foot, other_foot)
+    )
     way = here[..., 1, :, :] - here[..., 0, :, :]
     length = np.linalg.norm(way, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -191,15 +193,3 @@ def stride_parameters(
     }
     shape = (*foot.shape[:-2], len(a))
     return {name: np.broadcast_to(np.asarray(values, dtype=np.float64), shape) for name, values in found.items()}
-
-
-def _floor(points: FloatArray, at: FloatArray) -> FloatArray:
-    """Return where points (..., n_frames, 3) are over the floor at fractional frames, (..., n, 2)."""
-    n_frames = points.shape[-2]
-    # Files write times with few digits: what is a frame within a thousandth is that frame, whatever its neighbours.
-    at = np.where(np.abs(at - np.round(at)) < 1e-3, np.round(at), at)
-    inside = (at >= 0) & (at <= n_frames - 1)
-    below = np.where(inside, np.floor(at), 0).astype(np.int64)
-    part = np.where(inside, at - below, np.nan)[:, None]
-    first, second = points[..., below, :2], points[..., np.minimum(below + 1, n_frames - 1), :2]
-    return np.where(part == 0, first, first + part * (second - first))

@@ -94,7 +94,9 @@ def _parsed(path: Path) -> tuple[dict[str, FloatArray], dict[str, Any]]:
     """Let ezc3d read the file in a process of its own, which may crash."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "parsed.npz"
-        command = [sys.executable, "-m", "pose3d.io.c3d_worker", str(path.resolve()), str(target)]
+        # -P: nothing is imported from the folder in which somebody happens to work.
+        worker = str(Path(__file__).with_name("c3d_worker.py"))
+        command = [sys.executable, "-P", worker, str(path.resolve()), str(target)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
         except subprocess.TimeoutExpired as error:

@@ -1,4 +1,4 @@
-"""Runs ezc3d in a process of its own: ``python -m pose3d.io.c3d_worker IN.c3d OUT.npz``.
+"""Runs ezc3d in a process of its own: ``python -P c3d_worker.py IN.c3d OUT.npz``.
 
 Its parser is C++ and may crash on a damaged file; then this process ends, and not the one that asked.
 """

@@ -1,4 +1,4 @@
-"""Angles of keypoint skeletons beside those of Plug-in Gait, from the model's own joint centres: errors of definition."""
+"""Angles of keypoint skeletons beside those of Plug-in Gait, from its own joint centres: errors of definition."""
 
 import numpy as np
 import pytest

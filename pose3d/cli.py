@@ -14,6 +14,7 @@ from pose3d.cli_console import INTERRUPTED, register
 from pose3d.cli_evaluate import evaluate
 from pose3d.cli_extract import extract
 from pose3d.cli_filter import filter
+from pose3d.cli_gait import events
 from pose3d.cli_label import label
 from pose3d.cli_outliers import outliers, refine
 from pose3d.cli_project import demo, doctor, init, run
@@ -92,6 +93,9 @@ register(
     ],
 )(triangulate)
 register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25 -o angles.csv"])(angles)
+register(app, panel=_CHAIN, examples=["pose3d events trial.csv -o events.csv", "pose3d events walk.c3d -o events.csv"])(
+    events
+)
 register(app, panel=_CHAIN, examples=["pose3d export trial.csv --trc trial.trc"])(export)
 register(
     app,

@@ -54,8 +54,12 @@ def preset_skeleton(name: str | None) -> "Skeleton | None":
 
 
 def load_points(path: str) -> "Keypoints3D":
-    """Read 3D keypoints from an anipose csv or a TRC."""
+    """Read 3D keypoints from an anipose csv, or markers from a TRC or a C3D."""
     from pose3d.io.anipose_csv import read_pose3d
+    from pose3d.io.c3d import read_c3d
     from pose3d.io.trc import read_trc
 
-    return read_trc(path) if path.lower().endswith(".trc") else read_pose3d(path)
+    ending = Path(path).suffix.lower()
+    if ending == ".c3d":
+        return read_c3d(path).points
+    return read_trc(path) if ending == ".trc" else read_pose3d(path)

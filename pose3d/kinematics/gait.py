@@ -151,12 +151,14 @@ def measure_gait(
 
 def _without_turns(strides: Strides, change: FloatArray, most: float) -> Strides:
     """Count out strides in turns; of samples their middle tells."""
+    if not len(strides):
+        return strides
     typical = np.abs(change).reshape(-1, change.shape[-1])
     known = np.isfinite(typical).any(0)
     middle = np.zeros(change.shape[-1])
     middle[known] = np.nanmedian(typical[:, known], axis=0)
     reasons = tuple(
-        reason or (f"turns by {turn:.0f} degrees" if turn > most else "")
+        reason or (f"turns by more than {most:g} degrees" if turn > most else "")
         for reason, turn in zip(strides.reasons, middle.tolist(), strict=True)
     )
     return replace(strides, reasons=reasons)

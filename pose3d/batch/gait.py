@@ -1,0 +1,212 @@
+"""A walk from points in space: low-passed, its events found, its strides measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pose3d.data import Keypoints3D
+from pose3d.data.events import LimbEvents
+from pose3d.errors import DataError
+from pose3d.filtering.butterworth import butterworth_filter, design_butterworth
+from pose3d.geometry.arrays import FloatArray
+from pose3d.kinematics.gait import FootPoints, Gait, foot_points, measure_gait
+from pose3d.kinematics.gait_events import EventSettings, find_events
+from pose3d.kinematics.strides import GAIT_PARAMETERS
+
+__all__ = ["EVENT_CUTOFF_HZ", "WalkSummary", "gait_events", "measure_walk", "summarize_walk"]
+
+EVENT_CUTOFF_HZ = 7.0
+_UPRIGHT = 0.7  # of the distance from feet to hips: how much of it is height, in walking
+_SIDES = {"L": "left", "R": "right"}
+
+
+def gait_events(
+    points: Keypoints3D,
+    *,
+    individual: int = 0,
+    fps: float | None = None,
+    cutoff_hz: float | None = EVENT_CUTOFF_HZ,
+    settings: EventSettings | None = None,
+) -> LimbEvents:
+    """Find when the feet of somebody strike the ground and leave it.
+
+    Parameters
+    ----------
+    points : Keypoints3D
+        Keypoints of a skeleton with heels and toes, or markers; Z up.
+    individual : int
+    fps : float, optional
+        Instead of ``points.fps``.
+    cutoff_hz : float or None
+        Low-pass for this purpose only (3 dB); None where the points are smooth already.
+    settings : EventSettings, optional
+
+    Raises
+    ------
+    DataError
+        If heels, toes or hips are not among the points, the frame rate is unknown, or Z does not point up.
+    ConfigError
+        If the cutoff cannot be had at this frame rate.
+    """
+    names, rate = foot_points(points.keypoints), _rate(points, fps)
+    by_name = _by_name(points, individual)
+    _require_upright(by_name, names)
+
+    def smooth(xyz: FloatArray) -> FloatArray:
+        return xyz if cutoff_hz is None else butterworth_filter(xyz, design_butterworth(cutoff_hz, fps=rate)).values
+
+    return find_events(
+        {side: smooth(by_name[name]) for side, name in names.heels.items()},
+        {side: smooth(by_name[name]) for side, name in names.toes.items()},
+        smooth(np.mean([by_name[name] for name in names.pelvis], axis=0)),
+        fps=rate,
+        start=points.start,
+        settings=settings,
+    )
+
+
+def measure_walk(
+    points: Keypoints3D,
+    events: LimbEvents,
+    angles: Mapping[str, FloatArray] | None = None,
+    *,
+    individual: int = 0,
+    fps: float | None = None,
+    most_turn_deg: float | None = 20.0,
+) -> Gait:
+    """Measure the strides of somebody, by the points of the toes as Vicon does.
+
+    Parameters
+    ----------
+    points : Keypoints3D
+    events : LimbEvents
+    angles : mapping of str to (n_frames,) array, degrees, optional
+        Cut into cycles; see :func:`pose3d.kinematics.gait.measure_gait`.
+    individual : int
+    fps : float, optional
+        Instead of ``points.fps``.
+    most_turn_deg : float or None
+        A stride that turns more does not count.
+
+    Raises
+    ------
+    DataError
+        As :func:`gait_events`.
+    """
+    names, by_name = foot_points(points.keypoints), _by_name(points, individual)
+    return measure_gait(
+        events,
+        {side: by_name[name] for side, name in names.toes.items()},
+        angles or {},
+        fps=_rate(points, fps),
+        start=points.start,
+        most_turn_deg=most_turn_deg,
+    )
+
+
+@dataclass(frozen=True)
+class WalkSummary:
+    """What strides have in common.
+
+    Attributes
+    ----------
+    kept, found : mapping of str to int
+        Strides by side: those that count, and all.
+    left_out : mapping of str to int
+        Reason to number of strides.
+    values : mapping of str to mapping of str to (float, float)
+        By side and parameter: mean and SD (n - 1) over the strides that count.
+    """
+
+    kept: Mapping[str, int]
+    found: Mapping[str, int]
+    left_out: Mapping[str, int]
+    values: Mapping[str, Mapping[str, tuple[float, float]]]
+
+    def lines(self) -> tuple[str, ...]:
+        """Say it to people."""
+        if not any(self.found.values()):
+            return ("no stride: it takes two strikes of one foot; is somebody walking, and are the feet in view?",)
+        counts = ", ".join(f"{_SIDES[side]} {self.kept[side]} of {self.found[side]}" for side in self.kept)
+        lines = [f"strides that count: {counts}"]
+        lines += [f"  {number} left out: {reason}" for reason, number in self.left_out.items()]
+        if any(self.kept.values()):
+            lines.append(f"{'':24}{'left':>18}{'right':>18}")
+        for parameter in GAIT_PARAMETERS:
+            cells = [_cell(*self.values[side][parameter.name]) for side in ("L", "R")]
+            if any(cell != "-" for cell in cells):
+                label = f"{parameter.name.replace('_', ' ')}, {parameter.unit}"
+                lines.append(f"{label:24}{cells[0]:>18}{cells[1]:>18}")
+        return tuple(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Say it to programs."""
+
+        def number(value: float) -> float | None:
+            return value if np.isfinite(value) else None
+
+        return {
+            "strides": {
+                _SIDES[side]: {
+                    "kept": self.kept[side],
+                    "found": self.found[side],
+                    "parameters": {
+                        name: {"mean": number(mean), "sd": number(sd)} for name, (mean, sd) in self.values[side].items()
+                    },
+                }
+                for side in self.kept
+            },
+            "left_out": dict(self.left_out),
+        }
+
+
+def summarize_walk(gait: Gait) -> WalkSummary:
+    """Return the means of the strides that count."""
+    left_out: dict[str, int] = {}
+    values: dict[str, dict[str, tuple[float, float]]] = {}
+    for side, own in gait.sides.items():
+        for reason in own.strides.reasons:
+            if reason:
+                left_out[reason] = left_out.get(reason, 0) + 1
+        values[side] = {name: _mean_sd(array[..., own.strides.kept]) for name, array in own.parameters.items()}
+    kept = {side: int(own.strides.kept.sum()) for side, own in gait.sides.items()}
+    return WalkSummary(kept, {side: len(own.strides) for side, own in gait.sides.items()}, left_out, values)
+
+
+def _mean_sd(values: FloatArray) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    return (
+        float(known.mean()) if len(known) else np.nan,
+        float(known.std(ddof=1)) if len(known) > 1 else np.nan,
+    )
+
+
+def _cell(mean: float, sd: float) -> str:
+    if not np.isfinite(mean):
+        return "-"
+    digits = 1 if abs(mean) >= 10 else 2
+    return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if np.isfinite(sd) else "")
+
+
+def _require_upright(by_name: Mapping[str, FloatArray], names: FootPoints) -> None:
+    """Check that hips are above feet: of a world that was not aligned with the floor nothing can be told."""
+    pelvis = np.mean([by_name[name] for name in names.pelvis], axis=0)
+    legs = pelvis - np.mean([by_name[name] for name in (*names.heels.values(), *names.toes.values())], axis=0)
+    known = legs[np.isfinite(legs).all(-1)]
+    if len(known) and np.median(known[:, 2]) < _UPRIGHT * np.median(np.linalg.norm(known, axis=-1)):
+        raise DataError(
+            "the hips are not above the feet: Z must point up; calibrate with --floor-frame, or use pose3d align"
+        )
+
+
+def _rate(points: Keypoints3D, fps: float | None) -> float:
+    rate = points.fps if fps is None else fps
+    if rate is None:
+        raise DataError("the frame rate of the points is unknown; give --fps")
+    return rate
+
+
+def _by_name(points: Keypoints3D, individual: int) -> dict[str, FloatArray]:
+    return {name: points.xyz[:, individual, i] for i, name in enumerate(points.keypoints)}

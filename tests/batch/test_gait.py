@@ -1,0 +1,84 @@
+"""Events and strides from points, as a library call and as a command."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pose3d.batch.gait import gait_events, measure_walk, summarize_walk
+from pose3d.data import Keypoints3D
+from pose3d.data.events import STRIKE, LimbEvents
+from pose3d.errors import DataError
+from pose3d.io.c3d import read_c3d
+
+
+def walker(n=400, fps=100.0, d=1.0, stance=0.62, speed=1200.0, start=0):
+    """Make a person whose left foot strikes at 0.31, 1.31, ... s: hips, heels and toes only."""
+    time = np.arange(n) / fps
+    names = ("LHip", "RHip", "LHeel", "RHeel", "LBigToe", "RBigToe")
+    xyz, half = np.zeros((n, 1, len(names), 3)), np.array([60.0, 0.0, 0.0])
+    for i, (side, phase) in enumerate((("L", 0.31), ("R", 0.81))):
+        y = 100.0 if side == "L" else -100.0
+        cycle = np.floor((time - phase) / d)
+        part = (time - phase) / d - cycle
+        swing = np.clip((part - stance) / (1 - stance), 0, 1)
+        ease = swing - np.sin(2 * np.pi * swing) / (2 * np.pi)
+        x = speed * (phase + cycle * d + stance * d / 2 + ease * d)
+        foot = np.stack([x, np.full(n, y), 120 * np.sin(np.pi * swing)], -1)
+        xyz[:, 0, i] = np.stack([speed * time, np.full(n, y), np.full(n, 900.0)], -1)
+        xyz[:, 0, 2 + i], xyz[:, 0, 4 + i] = foot - half, foot + half
+    unknown = np.full(xyz.shape[:-1], np.nan)
+    ones = np.ones(unknown.shape)
+    return Keypoints3D(xyz, unknown, ones, unknown, ones, ("one",), names, fps=fps, start=start)
+
+
+def test_walk_of_keypoints():
+    points = walker(start=50)
+    events = gait_events(points)
+    strikes = events.times("L", STRIKE)
+    np.testing.assert_allclose(strikes, 0.5 + 0.31 + np.arange(len(strikes)), atol=0.06)
+    summary = summarize_walk(measure_walk(points, events))
+    assert summary.values["L"]["stride_length"][0] == pytest.approx(1.2, abs=0.02)
+    assert summary.values["R"]["cadence"][0] == pytest.approx(120, abs=3)
+    assert summary.values["L"]["step_width"][0] == pytest.approx(0.2, abs=0.01)
+    assert summary.to_dict()["strides"]["left"]["parameters"]["stride_time"]["mean"] == pytest.approx(1, abs=0.02)
+    assert any(line.startswith("stride length, m") and "1.20" in line for line in summary.lines())
+
+
+def test_what_is_needed_is_said():
+    points = walker()
+    with pytest.raises(DataError, match="both heels"):
+        gait_events(replace(points, keypoints=("LHip", "RHip", "a", "b", "LBigToe", "RBigToe")))
+    with pytest.raises(DataError, match="frame rate"):
+        gait_events(replace(points, fps=None))
+    lying = replace(points, xyz=points.xyz[..., [0, 2, 1]])
+    with pytest.raises(DataError, match="hips are not above the feet"):
+        gait_events(lying)
+
+
+def test_nobody_walks():
+    points = walker()
+    still = replace(points, xyz=np.broadcast_to(points.xyz[:1], points.xyz.shape))
+    events = gait_events(still)
+    assert len(events) == 0
+    summary = summarize_walk(measure_walk(still, events))
+    assert summary.lines()[0].startswith("no stride")
+    assert summary.to_dict()["strides"]["left"]["found"] == 0
+
+
+def test_strides_that_are_left_out_are_listed():
+    events = LimbEvents.from_times([("L", STRIKE, [0.5, 1.5, 2.5])])
+    lines = summarize_walk(measure_walk(walker(), events)).lines()
+    assert lines[0] == "strides that count: left 0 of 2, right 0 of 0"
+    assert lines[1] == "  2 left out: has no foot off"
+
+
+def test_the_commands_table_of_a_real_walk(recordings):
+    recording = read_c3d(recordings / "gait-lab" / "plug-in-gait" / "PiG_Motion-FlatFoot-Full.c3d")
+    summary = summarize_walk(measure_walk(recording.points, gait_events(recording.points)))
+    stored = {(value.name, value.side): value.value for value in recording.values}
+    for side in "LR":
+        own = summary.values[side]
+        assert own["speed"][0] == pytest.approx(stored["Walking Speed", side], abs=0.05)
+        assert own["stride_length"][0] == pytest.approx(stored["Stride Length", side], abs=0.05)
+        assert own["stride_time"][0] == pytest.approx(stored["Stride Time", side], abs=0.03)

@@ -1,0 +1,48 @@
+"""events: from a file of points to a csv and a table."""
+
+import shutil
+
+import numpy as np
+
+from pose3d.io.c3d import read_c3d
+from pose3d.io.events import read_events
+from pose3d.io.trc import write_trc
+
+
+def test_events_of_markers(pose3d, recordings, tmp_path) -> None:
+    source = recordings / "gait-lab" / "children" / "HC030A" / "Straight_HC030A05.c3d"
+    outcome = pose3d("events", source, "-o", tmp_path / "events.csv")
+    assert outcome.code == 0, outcome
+    assert "8 events: L off 2, L strike 2, R off 2, R strike 2" in outcome.out
+    assert "strides that count: left 1 of 1, right 1 of 1" in outcome.out
+    assert "stride length, m" in outcome.out
+    assert f"written: {tmp_path / 'events.csv'}" in outcome.out
+    known = read_c3d(source).events
+    found = read_events(tmp_path / "events.csv")
+    assert (found.limbs, found.kinds) == (known.limbs, known.kinds)
+    assert np.abs(found.time_s - known.time_s).max() < 0.05
+    again = pose3d("events", source, "-o", tmp_path / "again.csv", "--json")
+    (only,) = again.json["individuals"].values()
+    assert only["strides"]["left"]["kept"] == 1
+    assert 1.0 < only["strides"]["left"]["parameters"]["stride_length"]["mean"] < 1.1
+
+
+def test_events_of_a_trc_need_no_more(pose3d, recordings, tmp_path) -> None:
+    source = recordings / "gait-lab" / "plug-in-gait" / "PiG_Motion-FlatFoot-Full.c3d"
+    write_trc(read_c3d(source).points, tmp_path / "walk.trc")
+    for path, output in ((source, "a.csv"), (tmp_path / "walk.trc", "b.csv")):
+        assert pose3d("events", path, "-o", tmp_path / output).code == 0
+    np.testing.assert_allclose(*(read_events(tmp_path / name).time_s for name in ("a.csv", "b.csv")), atol=2e-4)
+
+
+def test_wrong_use_of_events(pose3d, refused, recordings, tmp_path) -> None:
+    source = tmp_path / "walk.c3d"
+    shutil.copy(recordings / "gait-lab" / "plug-in-gait" / "Gait.c3d", source)
+    assert pose3d("events", source).code == 2
+    assert pose3d("events", source, "-o", source).code == 2
+    assert "is a folder" in refused("events", tmp_path, "-o", tmp_path / "e.csv")
+    assert "cutoff" in refused("events", source, "--cutoff-hz", 60, "-o", tmp_path / "e.csv")
+    source.write_bytes(source.read_bytes()[:3000])
+    assert "is damaged" in refused("events", source, "-o", tmp_path / "e.csv")
+    (tmp_path / "empty.c3d").write_bytes(b"")
+    assert "is empty" in refused("events", tmp_path / "empty.c3d", "-o", tmp_path / "e.csv")

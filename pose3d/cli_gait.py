@@ -27,10 +27,11 @@ def events(
     """Find when feet strike the ground and leave it, and measure the strides between.
 
     Writes a csv with time_s (s), limb (L or R) and kind (strike or off), which may be corrected by hand. Walkers may
-    turn, come and go, or walk on a treadmill; each needs heels, toes and hips in view.
+    turn, come and go, or walk on a treadmill; each needs heels, toes and hips in view. Where Z does not point up, the
+    floor is found from the feet.
     """
     output = require_output(output, points, example="events.csv", ending=".csv")
-    from pose3d.batch.gait import gait_events, measure_walk, summarize_walk
+    from pose3d.batch.gait import gait_events, level_points, measure_walk, summarize_walk
     from pose3d.errors import DataError
     from pose3d.io.events import write_events
     from pose3d.io.tables import individual_paths
@@ -39,6 +40,11 @@ def events(
     paths = individual_paths(output, source.individuals)
     summaries = {}
     try:
+        source, tilt = level_points(source, fps=fps)
+        if tilt is not None:
+            console.say(
+                f"Z did not point up: the floor was found from the feet that stand on it, {tilt:.0f} degrees off"
+            )
         for i, name in enumerate(source.individuals):
             found = gait_events(source, individual=i, fps=fps, cutoff_hz=cutoff_hz or None)
             summaries[name] = summarize_walk(measure_walk(source, found, individual=i, fps=fps))
@@ -47,5 +53,7 @@ def events(
     except DataError as error:
         raise DataError(f"{points}: {error}") from error
     console.say(*(f"written: {path}" for path in paths))
-    console.result({"outputs": paths, "individuals": {name: each.to_dict() for name, each in summaries.items()}})
+    console.result(
+        {"outputs": paths, "tilt_deg": tilt, "individuals": {name: each.to_dict() for name, each in summaries.items()}}
+    )
     return 0

@@ -1,7 +1,7 @@
 """A walk from points in space: low-passed, its events found, its strides measured."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ from pose3d.data.events import LimbEvents
 from pose3d.errors import DataError
 from pose3d.filtering.butterworth import butterworth_filter, design_butterworth
 from pose3d.geometry.arrays import FloatArray
+from pose3d.kinematics.floor import floor_from_feet
 from pose3d.kinematics.gait import FootPoints, Gait, foot_points, measure_gait
 from pose3d.kinematics.gait_events import EventSettings, find_events
 from pose3d.kinematics.strides import GAIT_PARAMETERS
 
-__all__ = ["EVENT_CUTOFF_HZ", "WalkSummary", "gait_events", "measure_walk", "summarize_walk"]
+__all__ = ["EVENT_CUTOFF_HZ", "WalkSummary", "gait_events", "level_points", "measure_walk", "summarize_walk"]
 
 EVENT_CUTOFF_HZ = 7.0
 _UPRIGHT = 0.7  # of the distance from feet to hips: how much of it is height, in walking
@@ -190,15 +191,54 @@ def _cell(mean: float, sd: float) -> str:
     return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if np.isfinite(sd) else "")
 
 
+def level_points(points: Keypoints3D, *, fps: float | None = None) -> tuple[Keypoints3D, float | None]:
+    """Turn points so that Z points up, by the feet that stand on the floor, where it does not.
+
+    Parameters
+    ----------
+    points : Keypoints3D
+        With heels, toes and hips.
+    fps : float, optional
+        Instead of ``points.fps``.
+
+    Returns
+    -------
+    Keypoints3D
+        The same ones where the hips of the first individual are above its feet.
+    tilt_deg : float or None, degrees
+        By how much they were turned; None where they were not.
+
+    Raises
+    ------
+    DataError
+        As :func:`gait_events`, or if too little of the feet is seen.
+    """
+    names, by_name, rate = foot_points(points.keypoints), _by_name(points, 0), _rate(points, fps)
+    if _is_upright(by_name, names):
+        return points, None
+    feet = [by_name[name] for name in (*names.heels.values(), *names.toes.values())]
+    pelvis = np.mean([by_name[name] for name in names.pelvis], axis=0)
+    rotation, translation = floor_from_feet(feet, pelvis, fps=rate)
+    if np.isnan(rotation).any():
+        raise DataError("Z does not point up, and too little of the feet is seen to find the floor; use pose3d align")
+    covariance = None if points.covariance is None else rotation @ points.covariance @ rotation.T
+    turned = replace(points, xyz=points.xyz @ rotation.T + translation, covariance=covariance)
+    return turned, float(np.degrees(np.arccos(np.clip(rotation[2, 2], -1.0, 1.0))))
+
+
 def _require_upright(by_name: Mapping[str, FloatArray], names: FootPoints) -> None:
     """Check that hips are above feet: of a world that was not aligned with the floor nothing can be told."""
-    pelvis = np.mean([by_name[name] for name in names.pelvis], axis=0)
-    legs = pelvis - np.mean([by_name[name] for name in (*names.heels.values(), *names.toes.values())], axis=0)
-    known = legs[np.isfinite(legs).all(-1)]
-    if len(known) and np.median(known[:, 2]) < _UPRIGHT * np.median(np.linalg.norm(known, axis=-1)):
+    if not _is_upright(by_name, names):
         raise DataError(
             "the hips are not above the feet: Z must point up; calibrate with --floor-frame, or use pose3d align"
         )
+
+
+def _is_upright(by_name: Mapping[str, FloatArray], names: FootPoints) -> bool:
+    pelvis = np.mean([by_name[name] for name in names.pelvis], axis=0)
+    legs = pelvis - np.mean([by_name[name] for name in (*names.heels.values(), *names.toes.values())], axis=0)
+    known = legs[np.isfinite(legs).all(-1)]
+    return not len(known) or bool(np.median(known[:, 2]) >= _UPRIGHT * np.median(np.linalg.norm(known, axis=-1)))
 
 
 def _rate(points: Keypoints3D, fps: float | None) -> float:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from pose3d.batch.gait import gait_events, measure_walk, summarize_walk
+from pose3d.batch.gait import gait_events, level_points, measure_walk, summarize_walk
 from pose3d.data import Keypoints3D
 from pose3d.data.events import STRIKE, LimbEvents
 from pose3d.errors import DataError
@@ -54,6 +55,44 @@ def test_what_is_needed_is_said():
     lying = replace(points, xyz=points.xyz[..., [0, 2, 1]])
     with pytest.raises(DataError, match="hips are not above the feet"):
         gait_events(lying)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_floor_is_found_from_the_feet(seed):
+    """However the world is turned, walkers come out upright, and with the same events."""
+    points = walker()
+    rng = np.random.default_rng(seed)
+    turn = Rotation.random(rng=rng)
+    noise = rng.normal(0, 3, points.xyz.shape)
+    moved = turn.apply((points.xyz + noise).reshape(-1, 3)).reshape(points.xyz.shape) + rng.normal(0, 3000, 3)
+    covariance = np.broadcast_to(turn.as_matrix() @ np.diag([9.0, 9.0, 1.0]) @ turn.as_matrix().T, (*moved.shape, 3))
+    found, tilt = level_points(replace(points, xyz=moved, covariance=covariance))
+    if tilt is None:
+        found = replace(points, xyz=moved)
+        assert turn.as_matrix()[2, 2] > 0.65
+        return
+    up = found.xyz[:, 0, 0] - found.xyz[:, 0, 2:].mean(1)
+    assert np.degrees(np.arctan2(np.linalg.norm(np.median(up, 0)[:2]), np.median(up, 0)[2])) < 8
+    heels = found.xyz[:, 0, 2:, 2]
+    assert abs(np.quantile(heels, 0.3)) < 10
+    np.testing.assert_allclose(found.covariance[..., 2, 2], 1.0, atol=0.1)
+    known, own = (gait_events(each) for each in (points, found))
+    for limb, kind in {*zip(known.limbs, known.kinds, strict=True)}:
+        here, there = own.times(limb, kind), known.times(limb, kind)
+        inner = there[(there > 0.3) & (there < 3.7)]  # at the ends noise decides what is seen
+        assert np.abs(here[None] - inner[:, None]).min(1).max() < 0.02
+        assert abs(len(here) - len(there)) <= 1
+
+
+def test_points_that_stand_are_left_as_they_are():
+    points = walker()
+    assert level_points(points) == (points, None)
+    blind = np.where(np.arange(6)[None, None, :, None] < 2, points.xyz, np.nan)
+    assert level_points(replace(points, xyz=blind))[1] is None
+    few = points.xyz[..., [0, 2, 1]].copy()
+    few[4:] = np.nan
+    with pytest.raises(DataError, match="too little of the feet"):
+        level_points(replace(points, xyz=few))
 
 
 def test_nobody_walks():

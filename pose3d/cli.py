@@ -96,7 +96,14 @@ register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25
 register(app, panel=_CHAIN, examples=["pose3d events trial.csv -o events.csv", "pose3d events walk.c3d -o events.csv"])(
     events
 )
-register(app, panel=_CHAIN, examples=["pose3d export trial.csv --trc trial.trc"])(export)
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
+        "pose3d export trial.csv --trc trial.trc",
+        "pose3d export trial.csv --c3d trial.c3d --events events.csv",
+    ],
+)(export)
 register(
     app,
     panel=_NETWORKS,

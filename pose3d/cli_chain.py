@@ -200,6 +200,10 @@ def export(
     console: Console,
     points: Annotated[str, typer.Argument(metavar="POINTS", help="3D keypoints (csv or trc), or a session's folder.")],
     trc: Annotated[Path | None, typer.Option(metavar="FILE", help="Write OpenSim's TRC, Y up.")] = None,
+    c3d: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a C3D, mm, axes as they are.")] = None,
+    events: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="csv of `pose3d events`, to go into the C3D.")
+    ] = None,
     fps: Annotated[
         float | None, typer.Option(min=0.001, metavar="HZ", help="Frames per second, where the file does not say.")
     ] = None,
@@ -209,17 +213,29 @@ def export(
     """Write 3D keypoints for other programs."""
     folder = session_folder([points])
     if folder is not None:
-        return run_in_session(console, folder, "export", given(trc=trc, fps=fps, unit=unit != "m", up=up != "z"))
-    trc = require_output(trc, points, example="trial.trc", option="--trc")
+        stray = given(trc=trc, c3d=c3d, events=events, fps=fps, unit=unit != "m", up=up != "z")
+        return run_in_session(console, folder, "export", stray)
+    if c3d is not None:
+        c3d = require_output(c3d, points, events, example="trial.c3d", option="--c3d", ending=".c3d")
+    elif events is not None:
+        raise typer.BadParameter("events go into a C3D; name it with --c3d", param_hint="--events")
+    if trc is not None or c3d is None:
+        trc = require_output(trc, points, example="trial.trc", option="--trc")
     if unit not in ("m", "mm"):
         raise typer.BadParameter(f"{unit!r} is no unit here: m or mm", param_hint="--unit")
     if up not in ("z", "y"):
         raise typer.BadParameter(f"{up!r} is no axis here: z or y", param_hint="--up")
+    from pose3d.io.c3d_writer import write_c3d
+    from pose3d.io.events import read_events
     from pose3d.io.trc import write_trc
 
-    written = write_trc(
-        load_points(points), trc, unit="m" if unit == "m" else "mm", up="z" if up == "z" else "y", fps=fps
-    )
+    source = load_points(points)
+    written: list[Path] = []
+    known = None if events is None else read_events(events)
+    if trc is not None:
+        written += write_trc(source, trc, unit="m" if unit == "m" else "mm", up="z" if up == "z" else "y", fps=fps)
+    if c3d is not None:
+        written += write_c3d(source, c3d, events=known, fps=fps)
     console.say(*(f"written: {path}" for path in written))
     console.result({"outputs": written})
     return 0

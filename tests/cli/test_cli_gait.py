@@ -46,3 +46,29 @@ def test_wrong_use_of_events(pose3d, refused, recordings, tmp_path) -> None:
     assert "is damaged" in refused("events", source, "-o", tmp_path / "e.csv")
     (tmp_path / "empty.c3d").write_bytes(b"")
     assert "is empty" in refused("events", tmp_path / "empty.c3d", "-o", tmp_path / "e.csv")
+
+
+def test_points_and_events_go_into_a_c3d(pose3d, recordings, tmp_path) -> None:
+    source = recordings / "gait-lab" / "children" / "HC030A" / "Straight_HC030A05.c3d"
+    assert pose3d("events", source, "-o", tmp_path / "events.csv").code == 0
+    outcome = pose3d(
+        *("export", source, "--c3d", tmp_path / "out.c3d", "--trc", tmp_path / "out.trc"),
+        *("--events", tmp_path / "events.csv"),
+    )
+    assert outcome.code == 0, outcome
+    again = read_c3d(tmp_path / "out.c3d")
+    np.testing.assert_allclose(again.points.xyz, read_c3d(source).points.xyz, rtol=1e-6)
+    np.testing.assert_allclose(again.events.time_s, read_events(tmp_path / "events.csv").time_s, atol=1e-4)
+    assert (tmp_path / "out.trc").is_file()
+
+
+def test_wrong_use_of_export(pose3d, recordings, tmp_path) -> None:
+    source = recordings / "gait-lab" / "children" / "HC030A" / "Straight_HC030A05.c3d"
+    for options, told in (
+        ([], "--trc"),
+        (["--trc", tmp_path / "a.trc", "--events", "e.csv"], "--c3d"),
+        (["--c3d", tmp_path / "a.trc"], ".c3d"),
+    ):
+        outcome = pose3d("export", source, *options)
+        assert (outcome.code, told in outcome.err) == (2, True), outcome
+    assert not list(tmp_path.iterdir())

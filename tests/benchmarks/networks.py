@@ -1,8 +1,9 @@
 """Networks trained and measured: rendered recordings, a mouse before four cameras, a mouse before a mirror.
 
-Run as ``python tests/benchmarks/networks.py rendered|recording|mouse|mirror [--seed N ...] [--steps N]``. Each prints
-CPU time and memory of the training, and errors on images that nothing was learnt or chosen from, beside what a guess
-gets that needs no image: the median of the labels learnt from, and the label nearest in time.
+Run as ``python tests/benchmarks/networks.py rendered|recording|mouse|mirror [--seed N ...] [--steps N]``. With
+``--start FOLDER`` training goes on from a model, at another ``--scale`` too, with a lower ``--learning-rate``. Each
+prints CPU time and memory of the training, and errors on images that nothing was learnt or chosen from, beside what a
+guess gets that needs no image: the median of the labels learnt from, and the label nearest in time.
 
 ``rendered``: 80 instants of 80 seeds (person, clothes, motion) in one laboratory, tested there on 8 seeds never seen,
 in px and as points in space against the truth; ``--laboratories`` gives each seed a room, furniture, cameras and lamps
@@ -66,13 +67,15 @@ def train(
     size = read_image(images.paths[0]).shape
     scale = options.scale or choose_scale([(size[1], size[0])])
     spec = NetworkSpec(images.labels.keypoints, tuple(pairs), options.backbone, scale)
-    settings = TrainingSettings(steps=options.steps, seed=seed, threads=options.threads)
+    rate = {} if options.learning_rate is None else {"learning_rate": options.learning_rate}
+    settings = TrainingSettings(steps=options.steps, seed=seed, threads=options.threads, **rate)
 
     def tell(look):
         print(f"    {look}", flush=True)
 
     before, wall = time.process_time() + children(), time.time()
-    made = train_network(images, spec, folder, settings, split=split, report=tell if options.verbose else None)
+    report = tell if options.verbose else None
+    made = train_network(images, spec, folder, settings, split=split, start=options.start, report=report)
     cpu, wall = time.process_time() + children() - before, time.time() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"  seed {seed}: {len(images)} images, {made.result.steps} steps, best at {made.result.best.step}: ", end="")
@@ -315,6 +318,8 @@ def main() -> None:
     parser.add_argument("--laboratories", action="store_true", help="rendered: another one each seed")
     parser.add_argument("--scale", type=float, default=None)
     parser.add_argument("--backbone", default=BACKBONES[0], choices=BACKBONES)
+    parser.add_argument("--start", type=Path, default=None, help="a model's folder")
+    parser.add_argument("--learning-rate", type=float, default=None)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--folder", type=Path, default=None, help="kept, so that an ended training goes on")
     parser.add_argument("--verbose", action="store_true")

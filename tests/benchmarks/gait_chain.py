@@ -1,7 +1,7 @@
 """Real gait through the whole chain: what cameras and noise do to joint angles, and whether their intervals hold.
 
-Run as ``python tests/benchmarks/gait_chain.py [--noise PX] [--outliers PART] [--seed N ...] [--samples N] [--no-limbs]``.
-Joint centres of gait-lab's walks, as on a treadmill, are projected into the four cameras of balance-4cam; noise and
+Run as ``python tests/benchmarks/gait_chain.py [--noise PX] [--outliers PART] [--seed N ...] [--no-limbs]``. Joint
+centres of walks of gait-lab, as on a treadmill, are projected into the four cameras of balance-4cam; noise and
 gross errors are added, then points are made, refined and sampled, and angles computed as from any recording. Prints for
 each angle the error against the noise-free angle (the same definition on both sides), what the samples predict, how
 often the 95 % interval holds the truth, and the same for the range of motion. Needs POSE3D_TEST_DATA.
@@ -73,7 +73,7 @@ def measure(path: Path, rig, seed: int, options: argparse.Namespace) -> dict[str
         ends = interval(spread, estimate=np.nanmax(found[name]) - np.nanmin(found[name]))
         out[name] = (
             float(np.sqrt(np.nanmean((found[name] - angle) ** 2))),
-            float(np.sqrt(np.nanmean(np.nanvar(samples[name], axis=0, ddof=1)))),
+            float(np.sqrt(np.nanmean(np.var(samples[name], axis=0, ddof=1)))),
             float(np.mean((angle >= low) & (angle <= high))),
             float(ends[0] <= np.ptp(angle) <= ends[1]),
         )

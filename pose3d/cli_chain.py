@@ -137,7 +137,9 @@ def _axes(points: "Keypoints3D") -> dict[str, object]:
 
 def angles(
     console: Console,
-    points: Annotated[str, typer.Argument(metavar="POINTS", help="3D keypoints (csv or trc), or a session's folder.")],
+    points: Annotated[
+        str, typer.Argument(metavar="POINTS", help="3D keypoints (csv, trc or c3d), or a session's folder.")
+    ],
     skeleton: SkeletonName = None,
     config: Annotated[
         Path | None,
@@ -150,7 +152,7 @@ def angles(
     """Compute joint angles.
 
     Without --config: the angles of the human body whose keypoints are there, by their names (coco17, halpe26, body25,
-    body25b or blazepose33).
+    body25b or blazepose33). Of a C3D with the segment axes of Plug-in Gait: those of that model.
     """
     folder = session_folder([points])
     if folder is not None:
@@ -162,6 +164,7 @@ def angles(
     from pose3d.errors import ConfigError
     from pose3d.io.anipose_csv import write_angles
     from pose3d.kinematics import joint_angles
+    from pose3d.kinematics.segments import segment_angles
     from pose3d.project import load_angles
 
     source = load_points(points)
@@ -169,7 +172,8 @@ def angles(
         _require_keypoints(source, human, points)
     definitions = None if config is None else load_angles(config)
     try:
-        found = joint_angles(source, definitions)
+        measured = segment_angles(source) if definitions is None and human is None else None
+        found = joint_angles(source, definitions) if measured is None else measured
     except ConfigError as error:
         raise ConfigError(f"{points if config is None else config}: {str(error).removeprefix('angles: ')}") from error
     written = write_angles(found, output)
@@ -198,7 +202,9 @@ def _require_keypoints(points: "Keypoints3D", skeleton: "Skeleton", path: str) -
 
 def export(
     console: Console,
-    points: Annotated[str, typer.Argument(metavar="POINTS", help="3D keypoints (csv or trc), or a session's folder.")],
+    points: Annotated[
+        str, typer.Argument(metavar="POINTS", help="3D keypoints (csv, trc or c3d), or a session's folder.")
+    ],
     trc: Annotated[Path | None, typer.Option(metavar="FILE", help="Write OpenSim's TRC, Y up.")] = None,
     c3d: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a C3D, mm, axes as they are.")] = None,
     events: Annotated[

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from pose3d.data import JointAngles, Keypoints3D
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.kinematics.definitions import unit
 
@@ -22,6 +23,7 @@ __all__ = [
     "cardan_angles",
     "joint_cardan_angles",
     "lab_heading",
+    "segment_angles",
     "segment_frames",
 ]
 
@@ -349,6 +351,30 @@ def joint_cardan_angles(frames: Mapping[str, FloatArray], heading: FloatArray | 
                 values = sign * angles[..., joint.sequence.index(component.axis)] + component.zero_deg
                 found[f"{component.name}_{side.lower()}"] = _wrapped(values)
     return found
+
+
+def segment_angles(points: Keypoints3D) -> JointAngles | None:
+    """Compute the angles of a motion-capture model from the axes that its file holds.
+
+    Parameters
+    ----------
+    points : Keypoints3D
+        Of one individual, with ``PELO``, ``PELA``, ... as Plug-in Gait writes them.
+
+    Returns
+    -------
+    JointAngles or None
+        By :data:`CARDAN_JOINTS`; against the laboratory along its axis that is nearest to the way. None where the
+        points hold no two segments of a joint.
+    """
+    named = {name: points.xyz[:, 0, i] for i, name in enumerate(points.keypoints)}
+    frames = segment_frames(named)
+    heading = lab_heading(named["PELO"], frames["PEL"][..., 0]) if "PEL" in frames else None
+    found = joint_cardan_angles(frames, heading)
+    if not found:
+        return None
+    deg = np.stack(list(found.values()), axis=-1)[:, None]
+    return JointAngles(deg, tuple(found), points.individuals, fps=points.fps, start=points.start)
 
 
 def _wrapped(deg: FloatArray) -> FloatArray:

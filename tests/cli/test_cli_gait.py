@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 
+from pose3d.io.anipose_csv import read_angles
 from pose3d.io.c3d import read_c3d
 from pose3d.io.events import read_events
 from pose3d.io.trc import write_trc
@@ -72,3 +73,16 @@ def test_wrong_use_of_export(pose3d, recordings, tmp_path) -> None:
         outcome = pose3d("export", source, *options)
         assert (outcome.code, told in outcome.err) == (2, True), outcome
     assert not list(tmp_path.iterdir())
+
+
+def test_angles_of_a_c3d_are_those_of_its_model(pose3d, recordings, tmp_path) -> None:
+    source = recordings / "gait-lab" / "children" / "HC030A" / "Straight_HC030A05.c3d"
+    outcome = pose3d("angles", source, "-o", tmp_path / "angles.csv")
+    assert outcome.code == 0, outcome
+    found = read_angles(tmp_path / "angles.csv")
+    stored = read_c3d(source).angles
+    for name, values in (
+        ("knee_flexion_r", stored["RKneeAngles"][:, 0]),
+        ("hip_rotation_l", stored["LHipAngles"][:, 2]),
+    ):
+        assert np.nanmax(np.abs(found.deg[:, 0, found.names.index(name)] - values)) < 1e-3

@@ -218,6 +218,7 @@ def mouse(options: argparse.Namespace, place: Path) -> None:
         test = Found(found.xy[held], found.score[held], everything.take(held))
         by_visibility(test)
         guesses(learnt, tested)
+        mouse_parts(test, learnt)
         at = {(everything.cameras[i], int(f)): i for i, f in enumerate(everything.frames)}
         index = np.array([[at[camera, frame] for camera in rig.names] for frame in range(120)])
         seen = Keypoints2D(
@@ -234,6 +235,25 @@ def mouse(options: argparse.Namespace, place: Path) -> None:
                 continue
             distance = np.linalg.norm(umeyama(xyz, published)(xyz) - published, axis=-1)[MOUSE_LEARNT:]
             show_space(what, distance, int(np.isfinite(published[MOUSE_LEARNT:, :, 0]).sum()))
+
+
+def mouse_parts(test: Found, learnt: LabelledImages) -> None:
+    """Without what was never labelled in a camera; and where the mouse moved, beside repeating the last label."""
+    error = test.error()
+    median, last = (np.full(test.images.labels.xy[:, 0].shape, np.nan) for _ in range(2))
+    for camera in dict.fromkeys(test.images.cameras):
+        rows = np.array([name == camera for name in test.images.cameras])
+        here = np.array([name == camera for name in learnt.cameras])
+        known = learnt.labels.xy[here, 0][np.argsort(learnt.frames[here])]
+        for k in range(known.shape[1]):
+            there = known[np.isfinite(known[:, k, 0]), k]
+            if len(there):
+                median[rows, k], last[rows, k] = np.median(there, axis=0), there[-1]
+    labels = test.images.labels.xy[:, 0]
+    show("of parts that were labelled there", np.where(np.isfinite(median[..., 0]), error, np.nan))
+    moved = np.linalg.norm(labels - median, axis=-1) >= 10
+    show("10 px or more from their median", np.where(moved, error, np.nan))
+    show("the same, last label repeated", np.where(moved, np.linalg.norm(labels - last, axis=-1), np.nan))
 
 
 def mouse_images(root: Path, place: Path, proofread: Keypoints2D, part: slice) -> LabelledImages:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pose3d.data.names import different_names, recording_summary
 from pose3d.geometry.arrays import FloatArray, IntArray, frozen_array
@@ -142,6 +142,31 @@ class Keypoints3D:
         put(self, "status", frozen_array(status, shape=points, what="status", dtype=np.uint8))
         if self.covariance is not None:
             put(self, "covariance", frozen_array(self.covariance, shape=(*points, 3, 3), what="covariance"))
+
+    @classmethod
+    def from_points(
+        cls,
+        xyz: ArrayLike,
+        keypoints: Sequence[str],
+        individuals: Sequence[str],
+        *,
+        fps: float | None = None,
+        start: int = 0,
+    ) -> "Keypoints3D":
+        """Make points of which nothing is known but where they are, such as markers.
+
+        Parameters
+        ----------
+        xyz : (n_frames, n_individuals, n_keypoints, 3) array, mm
+        keypoints, individuals : sequence of str
+        fps : float, optional
+        start : int
+        """
+        xyz = np.asarray(xyz, dtype=np.float64)
+        unknown = np.full(xyz.shape[:-1], np.nan)
+        none = np.zeros(unknown.shape, dtype=np.int64)
+        seen = np.full(unknown.shape, Status.OBSERVED, dtype=np.uint8)
+        return cls(xyz, unknown, none, unknown, seen, tuple(individuals), tuple(keypoints), fps=fps, start=start)
 
     def __repr__(self) -> str:
         nouns = {"individual": self.individuals, "keypoint": self.keypoints}

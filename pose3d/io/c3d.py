@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pose3d.data import Keypoints3D, Status
+from pose3d.data import Keypoints3D
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.data.mocap import ForcePlate, MocapRecording, StoredValue
 from pose3d.errors import DependencyError, FormatError
@@ -78,7 +78,9 @@ def read_c3d(path: str | Path) -> MocapRecording:
     turned = str(_first(point.get("Y_SCREEN"), "+Z")).strip().upper() == "+Y"
     where = _z_up(xyz[rest] * _MM[unit], turned)
     try:
-        points = _points(where, [labels[i] for i in rest], rate, start)
+        points = Keypoints3D.from_points(
+            np.moveaxis(where, 0, 1)[:, None], [labels[i] for i in rest], (SINGLE_INDIVIDUAL,), fps=rate, start=start
+        )
         return MocapRecording(
             points,
             {labels[i]: xyz[i] for i in stored},
@@ -173,22 +175,6 @@ def _without_prefixes(labels: Sequence[str]) -> list[str]:
 
 def _z_up(xyz: FloatArray, turned: bool) -> FloatArray:
     return np.stack([xyz[..., 0], -xyz[..., 2], xyz[..., 1]], axis=-1) if turned else xyz
-
-
-def _points(xyz: FloatArray, names: Sequence[str], rate: float, start: int) -> Keypoints3D:
-    where = np.moveaxis(xyz, 0, 1)[:, None]
-    unknown = np.full(where.shape[:-1], np.nan)
-    return Keypoints3D(
-        where,
-        unknown,
-        np.zeros(unknown.shape, dtype=np.int64),
-        unknown,
-        np.full(unknown.shape, Status.OBSERVED, dtype=np.uint8),
-        (SINGLE_INDIVIDUAL,),
-        tuple(names),
-        fps=rate,
-        start=start,
-    )
 
 
 def _events(event: Mapping[str, Any], path: Path) -> LimbEvents:

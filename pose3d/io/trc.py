@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pose3d.data import Keypoints3D, Status
+from pose3d.data import Keypoints3D
 from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_file, require_suffix, write_text
@@ -158,19 +158,8 @@ def read_trc(path: str | Path, *, up: Literal["y", "z"] = "y") -> Keypoints3D:
     if up == "y":
         xyz = np.stack([xyz[..., 0], -xyz[..., 2], xyz[..., 1]], axis=-1)
     xyz, _ = placed_by_frame(xyz, number, path)
-    unknown = np.full(xyz.shape[:-1], np.nan)
     try:
-        return Keypoints3D(
-            xyz,
-            unknown,
-            np.zeros(unknown.shape, dtype=np.int64),
-            unknown,
-            np.full(unknown.shape, Status.OBSERVED, dtype=np.uint8),
-            (SINGLE_INDIVIDUAL,),
-            names,
-            fps=fps,
-            start=round(float(time[0]) * fps),
-        )
+        return Keypoints3D.from_points(xyz, names, (SINGLE_INDIVIDUAL,), fps=fps, start=round(float(time[0]) * fps))
     except ValueError as error:
         raise FormatError(f"{path}: {error}; rename the markers") from error
 

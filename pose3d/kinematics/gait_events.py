@@ -34,7 +34,7 @@ class EventSettings:
         (20 N) of three trials of adults at 100 Hz; on eight trials of children that leaves 0 to 9 ms, and 4 to 14 ms
         against their laboratory's labels.
     least_swing : float
-        How far a foot must move relative to the pelvis, as a part of the pelvis's height above the floor.
+        How far a foot must move relative to the pelvis, as a part of the pelvis's height above the feet.
     window_s : float, s
         Over which heading and walking speed are averaged; about half a stride.
     least_speed : float, mm/s
@@ -88,7 +88,8 @@ def find_events(
     pelvis = pelvis - drift
     heading, speed = local_heading(pelvis, fps=fps, window_s=settings.window_s)
     walking = np.asarray(speed > settings.least_speed)
-    swing = settings.least_swing * float(np.nanmedian(pelvis[:, 2])) if np.isfinite(pelvis[:, 2]).any() else np.inf
+    height = np.stack([pelvis[:, 2] - (heels[limb] + toes[limb])[:, 2] / 2 for limb in heels])
+    swing = settings.least_swing * float(np.nanmedian(height)) if np.isfinite(height).any() else np.inf
     times = []
     for limb, heel_seen in heels.items():
         heel, toe = heel_seen - drift, toes[limb] - drift

@@ -226,6 +226,15 @@ def test_who_stands_has_no_events():
     assert len(find_events(feet, feet, sway + np.array([0, 0, 900]), fps=100.0)) == 0
 
 
+def test_the_floor_may_lie_at_any_height():
+    heels, toes, pelvis, _ = walk(way=straight())
+    known = find_events(heels, toes, pelvis, fps=100.0)
+    for height in (-2000.0, 5000.0):
+        up = np.array([0, 0, height])
+        raised = [{limb: value + up for limb, value in part.items()} for part in (heels, toes)]
+        np.testing.assert_allclose(find_events(*raised, pelvis + up, fps=100.0).time_s, known.time_s, atol=1e-9)
+
+
 def test_gaps_and_nothing_at_all():
     heels, toes, pelvis, _ = walk(way=straight())
     heels["L"] = heels["L"].copy()

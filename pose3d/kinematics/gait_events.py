@@ -32,7 +32,7 @@ class EventSettings:
     strike_bias_s, off_bias_s : float, s
         What the method is late (negative: early) against force plates, and what is taken off. Found on the force plates
         (20 N) of three trials of adults at 100 Hz; on eight trials of children that leaves 0 to 9 ms, and 4 to 14 ms
-        against their laboratory's labels.
+        against their laboratory's labels. `strike_speed` was chosen among a few with those children in view.
     least_swing : float
         How far a foot must move relative to the pelvis, as a part of the pelvis's height above the feet.
     window_s : float, s

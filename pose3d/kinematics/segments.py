@@ -2,8 +2,8 @@
 
 A segment's frame has its axes in columns: forwards (x), to the left (y) and up along the segment (z). The angles of a
 joint are those of ``R = proximal' @ distal``, in the sequence that its row of :data:`CARDAN_JOINTS` names; another
-sequence gives other numbers, up to 5 degrees in gait. Flexion, adduction and internal rotation are positive on both
-sides: what is turned about x or z changes its sign between left and right.
+sequence gives other numbers, up to 5 degrees in gait. Signs are Plug-in Gait's; each component says what is positive,
+on both sides: what is turned about x or z changes its sign between left and right.
 """
 
 from collections.abc import Mapping
@@ -133,7 +133,7 @@ CARDAN_JOINTS: tuple[CardanJoint, ...] = (
         "YXZ",
         (
             Component("ankle_dorsiflexion", "Y", -1, -90.0, False, "toes to the shin"),
-            Component("ankle_adduction", "Z", 1, 0.0, True, "sole inwards (inversion)"),
+            Component("ankle_adduction", "Z", 1, 0.0, True, "sole outwards (eversion)"),
             Component("ankle_rotation", "X", 1, 0.0, True, "internal"),
         ),
         "AnkleAngles",
@@ -145,7 +145,7 @@ CARDAN_JOINTS: tuple[CardanJoint, ...] = (
         "YXZ",
         (
             Component("foot_pitch", "Y", 1, 0.0, False, "toes down, from the vertical"),
-            Component("foot_roll", "Z", -1, 0.0, True, "sole outwards"),
+            Component("foot_roll", "Z", -1, 0.0, True, "sole inwards"),
             Component("foot_progression", "X", 1, 0.0, True, "toes inwards"),
         ),
         "FootProgressAngles",
@@ -205,7 +205,7 @@ CARDAN_JOINTS: tuple[CardanJoint, ...] = (
         "XYZ",
         (
             Component("shoulder_flexion", "Y", -1, 0.0, False, "elbow forwards"),
-            Component("shoulder_adduction", "X", -1, -180.0, True, "elbow to the trunk"),
+            Component("shoulder_abduction", "X", -1, -180.0, True, "elbow away from the trunk"),
             Component("shoulder_rotation", "Z", 1, -180.0, True, "internal"),
         ),
         "ShoulderAngles",
@@ -224,9 +224,9 @@ CARDAN_JOINTS: tuple[CardanJoint, ...] = (
         "?HN",
         "YXZ",
         (
-            Component("wrist_flexion", "Y", 1, 0.0, False, "palm to the forearm"),
-            Component("wrist_adduction", "X", 1, 0.0, True, "to the ulna"),
-            Component("wrist_rotation", "Z", 1, 0.0, True, "internal"),
+            Component("wrist_flexion", "Y", 1, 0.0, False, "as Plug-in Gait has it"),
+            Component("wrist_adduction", "X", 1, 0.0, True, "as Plug-in Gait has it"),
+            Component("wrist_rotation", "Z", 1, 0.0, True, "as Plug-in Gait has it"),
         ),
         "WristAngles",
     ),

@@ -141,3 +141,55 @@ def test_without_a_heading_nothing_is_measured_against_the_laboratory():
     frames = {name: np.eye(3)[None] for name in ("PEL", "LFE", "LFO")}
     assert set(joint_cardan_angles(frames)) == {"hip_flexion_l", "hip_adduction_l", "hip_rotation_l"}
     assert {"pelvis_tilt_r", "foot_progression_l"} <= set(joint_cardan_angles(frames, np.eye(3)))
+
+
+FORWARDS, RIGHTWARDS, LEFT_TURN = [0, 1, 0], [1, 0, 0], [0, 0, 1]  # how the top of a segment goes; or its front
+
+
+@pytest.mark.parametrize(
+    ("segment", "about", "angle", "sign"),
+    [
+        ("PEL", FORWARDS, "pelvis_tilt_r", 1),
+        ("PEL", RIGHTWARDS, "pelvis_obliquity_r", -1),
+        ("PEL", LEFT_TURN, "pelvis_rotation_r", 1),
+        ("RFE", FORWARDS, "hip_flexion_r", -1),  # the top forwards is the knee backwards
+        ("RFE", RIGHTWARDS, "hip_adduction_r", 1),
+        ("RFE", LEFT_TURN, "hip_rotation_r", 1),
+        ("RTI", FORWARDS, "knee_flexion_r", 1),
+        ("RTI", RIGHTWARDS, "knee_adduction_r", 1),
+        ("RTI", LEFT_TURN, "knee_rotation_r", 1),
+        ("RFO", FORWARDS, "ankle_dorsiflexion_r", -1),  # toes down
+        ("RFO", RIGHTWARDS, "ankle_adduction_r", -1),  # the inner edge up: inversion
+        ("RFO", LEFT_TURN, "ankle_rotation_r", 1),
+        ("RFO", FORWARDS, "foot_pitch_r", 1),
+        ("RFO", RIGHTWARDS, "foot_roll_r", 1),
+        ("RFO", LEFT_TURN, "foot_progression_r", 1),
+        ("TRX", FORWARDS, "thorax_tilt_r", 1),
+        ("TRX", RIGHTWARDS, "thorax_obliquity_r", -1),
+        ("TRX", LEFT_TURN, "thorax_rotation_r", 1),
+        ("TRX", FORWARDS, "spine_flexion_r", 1),
+        ("TRX", RIGHTWARDS, "spine_lateral_r", 1),
+        ("PEL", LEFT_TURN, "spine_rotation_r", 1),
+        ("HED", FORWARDS, "head_tilt_r", -1),
+        ("HED", RIGHTWARDS, "head_obliquity_r", -1),
+        ("HED", LEFT_TURN, "head_rotation_r", 1),
+        ("HED", FORWARDS, "neck_flexion_r", 1),
+        ("HED", RIGHTWARDS, "neck_lateral_r", 1),
+        ("TRX", LEFT_TURN, "neck_rotation_r", 1),
+        ("RHU", FORWARDS, "shoulder_flexion_r", -1),
+        ("RHU", RIGHTWARDS, "shoulder_abduction_r", -1),
+        ("RHU", LEFT_TURN, "shoulder_rotation_r", 1),
+    ],
+)
+def test_signs_are_what_the_table_says(recordings, segment, about, angle, sign):
+    """Somebody stands; one segment is turned by 10 degrees, and the angle goes as its description says."""
+    recording = read_c3d(recordings / "gait-lab" / "children/HC030A/Static_HC030A01.c3d")
+    frames = segment_frames(recording.named())
+    heading = lab_heading(recording.named()["PELO"], frames["PEL"][..., 0])
+    stands = {name: (heading.T @ frame[150])[None] for name, frame in frames.items()}
+    turned = dict(stands)
+    turned[segment] = Rotation.from_rotvec(np.deg2rad(10) * np.array(about)).as_matrix() @ stands[segment]
+    before, after = (joint_cardan_angles(each, np.eye(3))[angle][0] for each in (stands, turned))
+    change = (after - before + 180) % 360 - 180
+    assert np.sign(change) == sign
+    assert 4 < abs(change) < 13

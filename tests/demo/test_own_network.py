@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose3d.demo import install_network
-from pose3d.demo.walk_images import write_walk_images
+from pose3d.demo.body_images import write_walk_images
 from pose3d.io.images import read_image
 from pose3d.network.model_folder import read_model
 from pose3d.network.prediction import Predictor

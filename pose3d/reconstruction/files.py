@@ -17,6 +17,7 @@ from pose3d.io.samples import SamplesWriter, samples_path
 from pose3d.io.uncertainty import uncertainty_path
 from pose3d.log import Progress, logger, no_progress
 from pose3d.reconstruction.association.swaps import exchange_sides
+from pose3d.reconstruction.corrections import EditedSource
 from pose3d.reconstruction.quality.accumulation import QualityAccumulator
 from pose3d.reconstruction.quality.summary import ViewQuality
 from pose3d.reconstruction.recording import Reconstructor
@@ -223,6 +224,7 @@ def _points_writer(source: FrameSource, output: Path, fingerprint: str) -> Point
         fingerprint=fingerprint,
         fps=source.fps,
         start=source.start,
+        edits=source.edits if isinstance(source, EditedSource) else None,
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pose3d.data import Rig, Skeleton
+from pose3d.data.edits import Edits
 from pose3d.data.timing import FrameTimes, Timing
 from pose3d.errors import ConfigError
+from pose3d.io.edits import edit_tables
 from pose3d.io.fingerprint import fingerprint
 from pose3d.io.keypoint_stream import open_keypoints
 from pose3d.io.rig_covariance import rig_covariance_path
@@ -16,6 +18,7 @@ from pose3d.io.timestamps import read_timestamps
 from pose3d.log import Progress, no_progress
 from pose3d.reconstruction.association.people_selection import SubjectHint
 from pose3d.reconstruction.association.swap_names import guess_pairs
+from pose3d.reconstruction.corrections import EditedSource
 from pose3d.reconstruction.files import RecordingSummary, reconstruct_to_files
 from pose3d.reconstruction.recording import Reconstructor
 from pose3d.reconstruction.refinement.settings import RefinementSettings
@@ -49,6 +52,8 @@ class TriangulationRequest:
         A ``sync.toml``, or timestamps of the frames.
     subject : SubjectHint, optional
         Where the subject is at one frame, among several people.
+    edits : Edits
+        What a person corrected.
     """
 
     refinement: RefinementSettings = field(default_factory=RefinementSettings)
@@ -61,6 +66,7 @@ class TriangulationRequest:
     fps: float | None = None
     sync: str | Path | None = None
     subject: SubjectHint | None = None
+    edits: Edits = field(default_factory=Edits)
 
     def facts(self) -> dict[str, object]:
         """Return everything that the result depends on, besides files."""
@@ -74,6 +80,7 @@ class TriangulationRequest:
             "truncate": self.truncate,
             "fps": self.fps,
             "subject": repr(self.subject),
+            "edits": edit_tables(self.edits.of_points.entries),
         }
 
 
@@ -124,14 +131,15 @@ def triangulate_files(
         fps=request.fps,
     ) as stream:
         source: FrameSource = stream if timing is None else TimedSource(stream, timing)
-        settings, views = _completed(request, source.keypoints)
+        settings, views, pairs = _completed(request, source.keypoints)
         said: list[str] = []
         if _untracked(source):
             source, said = choose_subject(source, rig, pairs=views.pairs, hint=request.subject, progress=progress)
+        edited = EditedSource(source, request.edits, pairs=pairs, searched=views.pairs)
         try:
             summary = reconstruct_to_files(
-                Reconstructor(source, rig, settings, views=views, refine=request.refine),
-                source,
+                Reconstructor(edited, rig, settings, views=views, refine=request.refine),
+                edited,
                 rig,
                 Path(output),
                 fingerprint=fingerprint(_inputs(sources, calibration, request.sync, rig), request.facts()),
@@ -140,16 +148,19 @@ def triangulate_files(
         finally:
             if isinstance(source, SpooledSource):
                 source.close()
-    return replace(summary, said=tuple(said))
+    return replace(summary, said=(*said, *edited.lines()))
 
 
-def _completed(request: TriangulationRequest, keypoints: Sequence[str]) -> tuple[RefinementSettings, ViewSettings]:
-    """Take limbs and pairs from the skeleton, where the request has none."""
+def _completed(
+    request: TriangulationRequest, keypoints: Sequence[str]
+) -> tuple[RefinementSettings, ViewSettings, tuple[tuple[str, str], ...]]:
+    """Take limbs and pairs from the skeleton, where the request has none; return also the pairs that are there."""
     settings, views, skeleton = request.refinement, request.views, request.skeleton
     if not settings.limbs and not settings.weak_limbs and skeleton is not None:
         settings = replace(settings, limbs=_known(skeleton.edges, keypoints))
     pairs = tuple(views.pairs) or (() if skeleton is None else _known(skeleton.pairs, keypoints))
-    return settings, replace(views, pairs=(pairs or guess_pairs(keypoints)) if request.repair_sides else ())
+    pairs = pairs or guess_pairs(keypoints)
+    return settings, replace(views, pairs=pairs if request.repair_sides else ()), pairs
 
 
 def read_timing(path: str | Path, cameras: Sequence[str]) -> Timing | FrameTimes:

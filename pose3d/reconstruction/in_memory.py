@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose3d.data import Keypoints2D, Keypoints3D, PosteriorSamples, Rig
+from pose3d.data.edits import Edits
 from pose3d.log import Progress, no_progress
+from pose3d.reconstruction.association.swap_names import guess_pairs
+from pose3d.reconstruction.corrections import EditedSource
 from pose3d.reconstruction.recording import Reconstructor
 from pose3d.reconstruction.refinement.settings import RefinementSettings
 from pose3d.reconstruction.results import Reconstruction, Run, ViewSettings
-from pose3d.reconstruction.source import InMemory
+from pose3d.reconstruction.source import FrameSource, InMemory
 
 __all__ = ["reconstruct"]
 
@@ -23,6 +26,7 @@ def reconstruct(
     settings: RefinementSettings | None = None,
     *,
     views: ViewSettings | None = None,
+    edits: Edits | None = None,
     progress: Progress = no_progress,
 ) -> Reconstruction:
     """Triangulate detections and refine the points over time.
@@ -37,6 +41,8 @@ def reconstruct(
         Cameras are matched by name.
     settings : RefinementSettings, optional
     views : ViewSettings, optional
+    edits : Edits, optional
+        What a person corrected.
     progress : Progress
 
     Returns
@@ -57,7 +63,11 @@ def reconstruct(
     >>> bool(np.median(error) < 1.5)
     True
     """
-    worker = Reconstructor(InMemory(keypoints), rig, settings, views=views)
+    source: FrameSource = InMemory(keypoints)
+    if edits:
+        searched = () if views is None else views.pairs
+        source = EditedSource(source, edits, pairs=guess_pairs(keypoints.keypoints), searched=searched)
+    worker = Reconstructor(source, rig, settings, views=views)
     learnt = worker.learn(progress)
     runs = []
     for first, last in worker.runs(learnt):

@@ -16,6 +16,7 @@ from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.geometry.threads import one_thread
 from pose3d.log import Progress, logger, no_progress
 from pose3d.reconstruction.association.swaps import index_pairs
+from pose3d.reconstruction.corrections import EditedSource
 from pose3d.reconstruction.points.inputs import check_scores, check_settings, match_cameras, view_weights
 from pose3d.reconstruction.points.scores import learn_score_power
 from pose3d.reconstruction.points.views import Lenses
@@ -27,6 +28,7 @@ from pose3d.reconstruction.refinement.motion import Motion, learn_motion, learn_
 from pose3d.reconstruction.refinement.rig_uncertainty import rig_samples
 from pose3d.reconstruction.refinement.sampling import draw_samples
 from pose3d.reconstruction.refinement.settings import RefinementSettings
+from pose3d.reconstruction.refinement.sides import KnownSides
 from pose3d.reconstruction.refinement.start import Resolution, SidePairs, resolve
 from pose3d.reconstruction.refinement.window import Refined, Unrefined, leave_unrefined, refine_resolved
 from pose3d.reconstruction.results import Learnt, Run, ViewSettings
@@ -50,6 +52,7 @@ class Reconstructor:
     Parameters
     ----------
     source : FrameSource
+        Of an :class:`~pose3d.reconstruction.corrections.EditedSource`, points that are bad are missing.
     rig : Rig
     settings : RefinementSettings, optional
     views : ViewSettings, optional
@@ -73,6 +76,7 @@ class Reconstructor:
     ) -> None:
         self.refine = refine
         self._source = source
+        self._edited = source if isinstance(source, EditedSource) and source.edits else None
         self._rig = rig
         self.settings = settings or RefinementSettings()
         self.views = views or ViewSettings()
@@ -105,7 +109,8 @@ class Reconstructor:
             raise DataError("detections: there are no frames")
         blocks = _sample_blocks(source.n_frames)
         parts = [source.read(first, last) for first, last in blocks]
-        sample = _joined_views(parts, apart=self.settings.max_gap + 1)
+        apart = self.settings.max_gap + 1
+        sample = _joined_views(parts, apart=apart)
         check_settings(sample, self.views.score_threshold, self.views.min_cameras, self.views.max_error_px)
         self._lenses = Lenses.of(match_cameras(sample, self._rig))
         usable = view_weights(sample, score_threshold=self.views.score_threshold, weighted=False)
@@ -117,7 +122,12 @@ class Reconstructor:
         pixels, weight = _track_first(sample, weights / mean)
         progress("learn", 0, 2)
         noise, resolution = learn_views(
-            self._lenses, pixels, weight, pairs=self._pairs, max_error_px=self.views.max_error_px
+            self._lenses,
+            pixels,
+            weight,
+            pairs=self._pairs,
+            known=self._known_sides(blocks, apart=apart),
+            max_error_px=self.views.max_error_px,
         )
         progress("learn", 1, 2)
         names = tuple(name for _ in source.individuals for name in source.keypoints)
@@ -125,11 +135,13 @@ class Reconstructor:
             motion = Motion(noise, np.full(len(names), np.inf), Limbs.none(), 1)
             typical = resolution.fixes.x + resolution.fixes.middle
         else:
-            motion = learn_motion(noise, resolution, self.settings, limb_tracks=self._limbs, weak=self._weak)
+            motion = learn_motion(
+                self._lenses, noise, resolution, self.settings, limb_tracks=self._limbs, weak=self._weak
+            )
             if len(parts) > 1:
                 resolution = resolution.first(_BLOCK)
             refined = refine_resolved(self._lenses, resolution, motion, self.settings)
-            motion = replace(motion, spread=check_spread(refined, motion, self.settings))
+            motion = replace(motion, spread=motion.persistence * check_spread(refined, motion, self.settings))
             self._whole = (refined, sample) if len(parts) == 1 else None
             typical = refined.x
         progress("learn", 2, 2)
@@ -171,7 +183,8 @@ class Reconstructor:
         keep = slice(first - low, last - low)
         run = self._cut(keypoints, found, keep, learnt)
         if self.settings.samples and isinstance(found, Refined):
-            run = replace(run, samples=self._samples(found, low, keep, learnt))
+            drawn = self._samples(found, low, keep, learnt)
+            run = replace(run, samples=drawn if self._edited is None else self._edited.erase_samples(drawn, first))
         return run
 
     @property
@@ -187,7 +200,12 @@ class Reconstructor:
         keypoints = self._source.read(low, high)
         weights = _weights(keypoints, self.views, learnt.score_power)
         pixels, weight = _track_first(keypoints, weights / learnt.mean_weight)
-        return resolve(self._optics, pixels, weight, learnt.motion.noise, pairs=self._pairs), keypoints, low
+        known = self._known_sides([(low, high)])
+        found = resolve(self._optics, pixels, weight, learnt.motion.noise, pairs=self._pairs, known=known)
+        return found, keypoints, low
+
+    def _known_sides(self, runs: Sequence[tuple[int, int]], *, apart: int = 0) -> KnownSides | None:
+        return None if self._edited is None else self._edited.sides(runs, apart=apart)
 
     def exchanged_sides(self, first: int, last: int, learnt: Learnt) -> BoolArray:
         """Find out for frames that are done which of their views had left and right exchanged, as :meth:`run` did.
@@ -297,6 +315,8 @@ class Reconstructor:
         )
         if found.swapped is not None:
             swapped = np.ascontiguousarray(found.swapped[:, keep].swapaxes(0, 1))
+        if self._edited is not None:
+            points = self._edited.erase(points)
         return Run(points, used, residual, converged, swapped)
 
 

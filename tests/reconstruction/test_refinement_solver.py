@@ -40,7 +40,7 @@ def prepare(trial, settings, *, weak=()):
     pixels = np.ascontiguousarray(trial.keypoints.xy[:, :, 0].transpose(1, 2, 0, 3))
     noise, sample = learn_views(lenses, pixels, np.isfinite(pixels[..., 0]).astype(float))
     limbs = limbs_of(trial.keypoints.keypoints)
-    motion = learn_motion(noise, sample, settings, limb_tracks=limbs, weak=[limb in weak for limb in limbs])
+    motion = learn_motion(lenses, noise, sample, settings, limb_tracks=limbs, weak=[limb in weak for limb in limbs])
     return lenses, sample, motion
 
 

@@ -12,6 +12,7 @@ from pose3d.reconstruction.points.noise import Noise
 from pose3d.reconstruction.points.views import Lenses, Views, fit
 from pose3d.reconstruction.refinement.gaps import with_short_gaps
 from pose3d.reconstruction.refinement.problem import flat
+from pose3d.reconstruction.refinement.sides import KnownSides
 from pose3d.reconstruction.refinement.smoothness import Fixes
 
 __all__ = ["Resolution", "SidePairs", "agreeing_views", "resolve"]
@@ -76,7 +77,13 @@ class Resolution:
 
 
 def resolve(
-    lenses: Lenses, pixels: FloatArray, weight: FloatArray, noise: Noise, *, pairs: SidePairs | None = None
+    lenses: Lenses,
+    pixels: FloatArray,
+    weight: FloatArray,
+    noise: Noise,
+    *,
+    pairs: SidePairs | None = None,
+    known: KnownSides | None = None,
 ) -> Resolution:
     """Triangulate every frame for itself, and put left and right right.
 
@@ -88,6 +95,8 @@ def resolve(
     noise : Noise
     pairs : SidePairs, optional
         Look for exchanges of these.
+    known : KnownSides, optional
+        What a person said of them.
     """
     shape = weight.shape
     points, flat_weight = pixels.reshape(shape[0], -1, 2), weight.reshape(shape[0], -1)
@@ -95,6 +104,8 @@ def resolve(
     swapped = None
     if pairs is not None and len(pairs.keypoints):
         swapped = _find_swaps(lenses, found, shape, noise, pairs)
+        if known is not None:
+            swapped = known.correct(swapped)
         if swapped.any():
             points = _exchange(points.reshape(*shape, 2), swapped, pairs).reshape(points.shape)
             flat_weight = _exchange(weight[..., None], swapped, pairs).reshape(flat_weight.shape)

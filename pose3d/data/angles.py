@@ -22,6 +22,8 @@ class JointAngles:
         Standard deviation.
     fps : float, optional
     start : int
+    low_deg, high_deg : (n_frames, n_individuals, n_angles) array, degrees, optional
+        Between them the truth lies with 95 % probability; both or none.
     """
 
     deg: FloatArray
@@ -30,6 +32,8 @@ class JointAngles:
     sd_deg: FloatArray | None = None
     fps: float | None = None
     start: int = 0
+    low_deg: FloatArray | None = None
+    high_deg: FloatArray | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -37,8 +41,12 @@ class JointAngles:
         put(self, "individuals", different_names("individuals", self.individuals))
         shape = (None, len(self.individuals), len(self.names))
         put(self, "deg", frozen_array(self.deg, shape=shape, what="deg (frame, individual, angle)"))
-        if self.sd_deg is not None:
-            put(self, "sd_deg", frozen_array(self.sd_deg, shape=self.deg.shape, what="sd_deg"))
+        for name in ("sd_deg", "low_deg", "high_deg"):
+            values = getattr(self, name)
+            if values is not None:
+                put(self, name, frozen_array(values, shape=self.deg.shape, what=name))
+        if (self.low_deg is None) != (self.high_deg is None) or (self.high_deg is not None and self.sd_deg is None):
+            raise ValueError("low_deg and high_deg belong together, and with sd_deg")
 
     def __repr__(self) -> str:
         nouns = {"individual": self.individuals, "angle": self.names}

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["CycleSummary", "at_frames", "cut_cycles", "outlying_cycles", "summarize_cycles"]
+__all__ = ["CycleSummary", "at_frames", "at_own_frames", "cut_cycles", "outlying_cycles", "summarize_cycles"]
 
 _MAD_TO_SD = 1.4826
 _NEAR_FRAME = 1e-3
@@ -27,13 +27,39 @@ def at_frames(values: FloatArray, frames: FloatArray) -> FloatArray:
     (..., *frames.shape) array
         NaN beyond the data, and where one of the neighbours is missing.
     """
-    frames = np.where(np.abs(frames - np.round(frames)) < _NEAR_FRAME, np.round(frames), frames)
     n = values.shape[-1]
-    inside = (frames >= 0) & (frames <= n - 1)
-    below = np.where(inside, np.floor(frames), 0).astype(np.int64)
-    part = np.where(inside, frames - below, np.nan)
+    below, part = _places(frames, n)
     first, second = values[..., below], values[..., np.minimum(below + 1, n - 1)]
     return np.where(part == 0, first, first + part * (second - first))
+
+
+def at_own_frames(values: FloatArray, frames: FloatArray) -> FloatArray:
+    """Return values between frames where each sample has instants of its own; otherwise as :func:`at_frames`.
+
+    Parameters
+    ----------
+    values : (n_samples, ..., n_frames) array
+    frames : (n_samples, *any) array
+
+    Returns
+    -------
+    (n_samples, ..., *any) array
+    """
+    n = values.shape[-1]
+    below, part = _places(frames, n)
+    shape = (*values.shape[:-1], *frames.shape[1:])
+    between = (1,) * (values.ndim - 2)
+    below, part = below.reshape(len(frames), *between, -1), part.reshape(len(frames), *between, -1)
+    first, second = (np.take_along_axis(values, at, axis=-1) for at in (below, np.minimum(below + 1, n - 1)))
+    return np.where(part == 0, first, first + part * (second - first)).reshape(shape)
+
+
+def _places(frames: FloatArray, n: int) -> tuple[IntArray, FloatArray]:
+    """Return the frame before each place, and how far beyond it the place lies; NaN outside of `n` frames."""
+    frames = np.where(np.abs(frames - np.round(frames)) < _NEAR_FRAME, np.round(frames), frames)
+    inside = (frames >= 0) & (frames <= n - 1)
+    below = np.where(inside, np.floor(np.where(inside, frames, 0.0)), 0).astype(np.int64)
+    return below, np.where(inside, frames - below, np.nan)
 
 
 def cut_cycles(
@@ -46,7 +72,7 @@ def cut_cycles(
     values : (..., n_frames) array
         Leading axes (angles, samples) are free. Angles that pass +-180 degrees must be unwrapped.
     start_s, end_s : (n_cycles,) array, s
-        Both ends count.
+        Both ends count. Or (n_samples, n_cycles), where each sample, the first axis of `values`, has its own.
     fps : float
     start : int
         Index of the first frame in the recording.
@@ -58,8 +84,8 @@ def cut_cycles(
     (..., n_cycles, n) array
     """
     share = np.linspace(0.0, 1.0, n)
-    times = start_s[:, None] + (end_s - start_s)[:, None] * share
-    return at_frames(values, times * fps - start)
+    frames = (start_s[..., None] + (end_s - start_s)[..., None] * share) * fps - start
+    return at_frames(values, frames) if start_s.ndim == 1 else at_own_frames(values, frames)
 
 
 @dataclass(frozen=True, eq=False)

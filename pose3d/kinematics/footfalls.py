@@ -7,9 +7,10 @@ import numpy as np
 
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.geometry.arrays import BoolArray, FloatArray
+from pose3d.kinematics.cycles import at_frames
 from pose3d.kinematics.strides import find_strides
 
-__all__ = ["Footfalls", "footfall_diagram", "footfalls", "limb_phases"]
+__all__ = ["Footfalls", "footfall_diagram", "footfalls", "limb_phases", "stride_lengths"]
 
 
 class Footfalls(NamedTuple):
@@ -23,12 +24,15 @@ class Footfalls(NamedTuple):
         The part of the stride in which the foot stands.
     phase : (n_strides,) array
         When in the stride of the reference limb, 0 to 1, this one's stride begins; NaN outside of its strides.
+    start_s : (n_strides,) array, s
+        When each begins.
     """
 
     limb: str
     duration_s: FloatArray
     duty_factor: FloatArray
     phase: FloatArray
+    start_s: FloatArray
 
 
 def footfalls(events: LimbEvents, limbs: Sequence[str], *, longest_s: float = 3.0) -> tuple[Footfalls, ...]:
@@ -64,7 +68,7 @@ def footfalls(events: LimbEvents, limbs: Sequence[str], *, longest_s: float = 3.
         phase = np.full(len(start), np.nan)
         if len(begin):
             phase = np.where(inside, (start - begin[within]) / (end - begin)[within], np.nan)
-        out.append(Footfalls(limb, duration, (strides.off_s[kept] - start) / duration, phase))
+        out.append(Footfalls(limb, duration, (strides.off_s[kept] - start) / duration, phase, start))
     return tuple(out)
 
 
@@ -105,3 +109,27 @@ def footfall_diagram(events: LimbEvents, limbs: Sequence[str], times_s: FloatArr
         ends = np.searchsorted(offs, times_s, side="right") < len(offs)
         rows.append((since_strike > since_off) & ends)
     return np.array(rows, dtype=np.bool_).reshape(len(limbs), len(times_s))
+
+
+def stride_lengths(
+    strides: Footfalls, paw: FloatArray, *, fps: float, start: int = 0, belt: FloatArray | None = None
+) -> FloatArray:
+    """Return how far a paw goes over the ground in each stride, (n_strides,) mm.
+
+    Parameters
+    ----------
+    strides : Footfalls
+    paw : (n_frames, 3) array, mm
+        Z up.
+    fps : float
+    start : int
+        Index of the first frame in the recording.
+    belt : (2,) array, mm/s, optional
+        Velocity of a treadmill's belt.
+    """
+    ends = np.stack([strides.start_s, strides.start_s + strides.duration_s])
+    places = at_frames(paw[:, :2].T, ends * fps - start)
+    way = places[:, 1] - places[:, 0]
+    if belt is not None:
+        way = way - np.asarray(belt)[:, None] * strides.duration_s
+    return np.asarray(np.linalg.norm(way, axis=0))

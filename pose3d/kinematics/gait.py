@@ -10,12 +10,13 @@ from pose3d.data.events import LimbEvents
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.kinematics.cycles import cut_cycles
-from pose3d.kinematics.strides import Strides, find_strides, stride_parameters
+from pose3d.kinematics.strides import Strides, find_strides, sample_strides, stride_parameters
 
 __all__ = ["FootPoints", "Gait", "SideGait", "foot_points", "measure_gait"]
 
 _OTHER = {"L": "R", "R": "L"}
 _HEELS, _TOES = ("Heel", "HEE"), ("BigToe", "TOE", "SmallToe")
+_LONGEST_GAP_S = 0.3
 _PELVES = (("LHip", "RHip"), ("LASI", "RASI"), ("Hip",), ("CHip",), ("PELO",), ("SACR",))
 
 
@@ -107,6 +108,8 @@ def measure_gait(
     fps: float,
     start: int = 0,
     most_turn_deg: float | None = 20.0,
+    walk: Gait | None = None,
+    event_times: Mapping[tuple[str, str], FloatArray] | None = None,
 ) -> Gait:
     """Measure the strides between events.
 
@@ -123,6 +126,11 @@ def measure_gait(
         Index of the first frame in the recording.
     most_turn_deg : float or None
         A stride whose line turns more than this from that of the stride before does not count; None counts them all.
+    walk : Gait, optional
+        Of which these are samples: its strides are measured, and count where they count there.
+    event_times : mapping of (str, str) to (n_samples, n_events) array, s, optional
+        Times of the walk's events in the samples, by limb and kind. Where a sample has no such event, what depends on
+        it is NaN; cycles are cut all the same, there at the event of the walk.
 
     Returns
     -------
@@ -130,23 +138,49 @@ def measure_gait(
 
     Notes
     -----
-    A stride without one before it counts as straight.
+    A stride without one before it is judged by the one after it; a stride that stands alone counts as straight. A
+    stride in which a foot is not seen for 0.3 s does not count: a strike and an off may lie in there, and what looks
+    like one stride may be two.
     """
     sides = {}
     for side, other in _OTHER.items():
-        strides = find_strides(events, side, other)
-        parameters = stride_parameters(strides, feet[side], feet[other], fps=fps, start=start)
-        if most_turn_deg is not None:
-            strides = _without_turns(strides, parameters["heading_change"], most_turn_deg)
-        kept = strides.kept
+        own = known = find_strides(events, side, other) if walk is None else walk.sides[side].strides
+        if event_times:
+            own = sample_strides(known, events, event_times, other)
+        parameters = stride_parameters(own, feet[side], feet[other], fps=fps, start=start)
+        if walk is None:
+            own = _without_gaps(own, [feet[side], feet[other]], fps=fps, start=start)
+        if most_turn_deg is not None and walk is None:
+            own = _without_turns(own, parameters["heading_change"], most_turn_deg)
+        kept, cut = own.kept, own.filled(known)
         ending = f"_{side.lower()}"
         cycles = {
-            name: cut_cycles(_unwrapped(values), strides.start_s[kept], strides.end_s[kept], fps=fps, start=start)
+            name: cut_cycles(_unwrapped(values), cut.start_s[..., kept], cut.end_s[..., kept], fps=fps, start=start)
             for name, values in angles.items()
             if name.endswith(ending)
         }
-        sides[side] = SideGait(strides, parameters, cycles)
+        sides[side] = SideGait(own, parameters, cycles)
     return Gait(events, sides)
+
+
+def _without_gaps(strides: Strides, feet: Sequence[FloatArray], *, fps: float, start: int) -> Strides:
+    """Count out strides in which a foot is out of view for so long that events may be lacking."""
+    n = max(1, round(_LONGEST_GAP_S * fps))
+    ends = np.zeros(feet[0].shape[-2] + 1, dtype=np.bool_)  # of runs of missing frames that are too long
+    for foot in feet:
+        gone = np.isnan(foot).any(-1).reshape(-1, foot.shape[-2]).all(0)
+        total = np.concatenate([[0], np.cumsum(gone)])
+        if len(total) > n:
+            ends[n:] |= total[n:] - total[:-n] == n
+    before = np.concatenate([[0], np.cumsum(ends)])
+    first = np.clip(np.ceil(strides.start_s * fps - start) + n, 0, len(ends)).astype(np.int64)
+    last = np.clip(np.floor(strides.end_s * fps - start) + 2, first, len(ends)).astype(np.int64)
+    lost = before[last] > before[first]
+    reasons = tuple(
+        reason or ("a foot is out of view for part of it" if gap else "")
+        for reason, gap in zip(strides.reasons, lost.tolist(), strict=True)
+    )
+    return replace(strides, reasons=reasons)
 
 
 def _without_turns(strides: Strides, change: FloatArray, most: float) -> Strides:
@@ -154,9 +188,11 @@ def _without_turns(strides: Strides, change: FloatArray, most: float) -> Strides
     if not len(strides):
         return strides
     typical = np.abs(change).reshape(-1, change.shape[-1])
-    known = np.isfinite(typical).any(0)
+    known = np.asarray(np.isfinite(typical).any(0))
     middle = np.zeros(change.shape[-1])
     middle[known] = np.nanmedian(typical[:, known], axis=0)
+    first = np.flatnonzero(~known[:-1])
+    middle[first] = np.where(strides.end_s[first] == strides.start_s[first + 1], middle[first + 1], 0.0)
     reasons = tuple(
         reason or (f"turns by more than {most:g} degrees" if turn > most else "")
         for reason, turn in zip(strides.reasons, middle.tolist(), strict=True)

@@ -15,7 +15,7 @@ from scipy.signal import find_peaks
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["EventSettings", "belt_velocity", "find_events", "local_heading"]
+__all__ = ["EventSettings", "belt_velocity", "find_events", "local_heading", "nearest_times"]
 
 _BEFORE_S, _AFTER_S = 0.15, 0.30  # around a candidate, where the speed is looked at
 _TREADMILL = 0.3  # of the speed of the feet: a pelvis that is slower than that stays where it is
@@ -105,6 +105,29 @@ def find_events(
             there = frames[walking[np.clip(np.round(frames).astype(np.int64), 0, len(walking) - 1)]]
             times.append((limb, kind, (there + start) / fps - bias))
     return LimbEvents.from_times(times)
+
+
+def nearest_times(times: FloatArray, found: FloatArray, *, within_s: float) -> FloatArray:
+    """Return for each event the nearest of some others.
+
+    Parameters
+    ----------
+    times, found : (n,), (m,) array, s
+        `found` rising.
+    within_s : float, s
+        What is farther away is another event.
+
+    Returns
+    -------
+    (n,) array, s
+        NaN where there is none.
+    """
+    if not len(found):
+        return np.full(times.shape, np.nan)
+    after = np.minimum(np.searchsorted(found, times), len(found) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(np.abs(found[before] - times) < np.abs(found[after] - times), found[before], found[after])
+    return np.where(np.abs(nearest - times) <= within_s, nearest, np.nan)
 
 
 def local_heading(pelvis: FloatArray, *, fps: float, window_s: float) -> tuple[FloatArray, FloatArray]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from pose3d.geometry.arrays import FloatArray
 
-__all__ = ["GPS_VARIABLES", "GaitProfile", "gait_profile", "gait_variable_score"]
+__all__ = ["GPS_MCID_DEG", "GPS_VARIABLES", "GaitProfile", "gait_profile", "gait_variable_score"]
 
 GPS_VARIABLES: tuple[str, ...] = (
     "pelvis_tilt",
@@ -30,6 +30,14 @@ GPS_VARIABLES: tuple[str, ...] = (
     "foot_progression",
 )
 """The nine of each side; in the overall score the pelvis counts once, by its left side."""
+
+GPS_MCID_DEG = 1.6
+"""The smallest difference of a GPS (not of a GPS-k) that matters to a patient, degrees.
+
+The mean difference between children with cerebral palsy of neighbouring levels of the Functional Assessment
+Questionnaire; children without complaints have an SD of 1.4 degrees. Baker et al. (2012), The minimal clinically
+important difference for the Gait Profile Score, Gait & Posture 35:612.
+"""
 
 _N_POINTS = 51  # 0, 2, ..., 100 %
 

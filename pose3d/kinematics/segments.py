@@ -4,6 +4,11 @@ A segment's frame has its axes in columns: forwards (x), to the left (y) and up 
 joint are those of ``R = proximal' @ distal``, in the sequence that its row of :data:`CARDAN_JOINTS` names; another
 sequence gives other numbers, up to 5 degrees in gait. Signs are Plug-in Gait's; each component says what is positive,
 on both sides: what is turned about x or z changes its sign between left and right.
+
+The legs' sequence YXZ is the joint coordinate system of Grood and Suntay (1983): flexion about the proximal line from
+side to side, rotation about the distal long axis, and ab- and adduction about the line across both. Frames as the ISB
+labels them (X forwards, Y up, Z to the right) are the same ones; there the sequence is ZXY, and the first angle has the
+other sign. Both are tested on random frames.
 """
 
 from collections.abc import Mapping
@@ -15,6 +20,7 @@ import numpy as np
 from pose3d.data import JointAngles, Keypoints3D
 from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.kinematics.definitions import unit
+from pose3d.kinematics.headings import lab_heading, walker_heading
 
 __all__ = [
     "CARDAN_JOINTS",
@@ -31,7 +37,6 @@ Sequence3: TypeAlias = Literal["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"]
 
 _LAB = "lab"
 _LEAST_LOCK = 1e-9  # cosine of the middle angle below which the others are not defined
-_WALKS_MM = 500.0  # a pelvis that went farther walked
 
 
 @dataclass(frozen=True)
@@ -290,35 +295,6 @@ def cardan_angles(proximal: FloatArray, distal: FloatArray, sequence: Sequence3)
     return np.where((cosine > _LEAST_LOCK)[..., None], angles, np.nan)
 
 
-def lab_heading(origin: FloatArray, forwards: FloatArray) -> FloatArray:
-    """Return the frame of the direction in which somebody walks, or faces: the nearest axis of the laboratory.
-
-    Parameters
-    ----------
-    origin : (n_frames, 3) array, mm
-        Of the pelvis.
-    forwards : (n_frames, 3) array
-        Its axis forwards, by which is judged where it stays.
-
-    Returns
-    -------
-    (3, 3) array
-        Axes in columns, z up; NaN where nothing is known.
-    """
-    known = np.isfinite(origin).all(-1)
-    way = np.full(2, np.nan)
-    if known.any():
-        rows = np.flatnonzero(known)
-        way = (origin[rows[-1]] - origin[rows[0]])[:2]
-        if np.linalg.norm(way) < _WALKS_MM:
-            way = np.nanmean(forwards[known], axis=0)[:2]
-    if not np.isfinite(way).all():
-        return np.full((3, 3), np.nan)
-    x = np.zeros(3)
-    x[np.abs(way).argmax()] = np.sign(way[np.abs(way).argmax()])
-    return np.stack([x, np.cross([0.0, 0.0, 1.0], x), [0.0, 0.0, 1.0]], axis=-1)
-
-
 def joint_cardan_angles(frames: Mapping[str, FloatArray], heading: FloatArray | None = None) -> dict[str, FloatArray]:
     """Compute the angles of all joints whose segments are there.
 
@@ -327,7 +303,8 @@ def joint_cardan_angles(frames: Mapping[str, FloatArray], heading: FloatArray | 
     frames : mapping of str to (n_frames, 3, 3) array
         Of :func:`segment_frames`.
     heading : (3, 3) or (n_frames, 3, 3) array, optional
-        The direction of walking, for what is measured against the laboratory: fixed as of :func:`lab_heading`, or
+        The direction of walking, for what is measured against the laboratory: fixed as of
+        :func:`pose3d.kinematics.headings.lab_heading`, or
         turning with the walker. Without it those angles are left out.
 
     Returns
@@ -353,23 +330,37 @@ def joint_cardan_angles(frames: Mapping[str, FloatArray], heading: FloatArray | 
     return found
 
 
-def segment_angles(points: Keypoints3D) -> JointAngles | None:
+def segment_angles(points: Keypoints3D, *, follow_turns: bool = False) -> JointAngles | None:
     """Compute the angles of a motion-capture model from the axes that its file holds.
 
     Parameters
     ----------
     points : Keypoints3D
         Of one individual, with ``PELO``, ``PELA``, ... as Plug-in Gait writes them.
+    follow_turns : bool
+        Measure what is measured against the laboratory against the way instead where that leaves the laboratory's
+        axis (:func:`pose3d.kinematics.headings.walker_heading`). Vicon does not.
 
     Returns
     -------
     JointAngles or None
         By :data:`CARDAN_JOINTS`; against the laboratory along its axis that is nearest to the way. None where the
         points hold no two segments of a joint.
+
+    Raises
+    ------
+    ValueError
+        If turns are to be followed and the frame rate is unknown.
     """
     named = {name: points.xyz[:, 0, i] for i, name in enumerate(points.keypoints)}
     frames = segment_frames(named)
-    heading = lab_heading(named["PELO"], frames["PEL"][..., 0]) if "PEL" in frames else None
+    heading = None
+    if "PEL" in frames:
+        heading = lab_heading(named["PELO"], frames["PEL"][..., 0])
+        if follow_turns:
+            if points.fps is None:
+                raise ValueError("a way in time needs the frame rate")
+            heading = walker_heading(named["PELO"], frames["PEL"], fps=points.fps)
     found = joint_cardan_angles(frames, heading)
     if not found:
         return None

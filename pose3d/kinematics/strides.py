@@ -4,15 +4,16 @@ A stride of a limb lasts from one strike to its next. Of two legs it must hold, 
 other foot's strike and the foot's own off; a stride that does not is kept out of the numbers, with the reason.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
-from pose3d.kinematics.cycles import at_frames
+from pose3d.kinematics.cycles import at_frames, at_own_frames
 
-__all__ = ["GAIT_PARAMETERS", "GaitParameter", "Strides", "find_strides", "stride_parameters"]
+__all__ = ["GAIT_PARAMETERS", "GaitParameter", "Strides", "find_strides", "sample_strides", "stride_parameters"]
 
 _M = 1000.0
 
@@ -60,6 +61,8 @@ GAIT_PARAMETERS: tuple[GaitParameter, ...] = (
 class Strides:
     """Strides of one limb, in the order of their times.
 
+    Of samples of a walk the times may have a leading axis (n_samples, n_strides): see :func:`sample_strides`.
+
     Attributes
     ----------
     limb : str
@@ -82,12 +85,18 @@ class Strides:
     reasons: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.start_s)
+        return int(self.start_s.shape[-1])
 
     @property
     def kept(self) -> BoolArray:
         """Which strides count, (n_strides,) bool."""
         return np.array([not reason for reason in self.reasons], dtype=np.bool_)
+
+    def filled(self, walk: "Strides") -> "Strides":
+        """Return strides of samples in which events that a sample has not are where the walk has them."""
+        names = ("start_s", "end_s", "off_s", "other_off_s", "other_strike_s")
+        times = {name: (getattr(self, name), getattr(walk, name)) for name in names}
+        return replace(self, **{name: np.where(np.isfinite(own), own, known) for name, (own, known) in times.items()})
 
 
 def find_strides(events: LimbEvents, limb: str, other: str | None = None, *, longest_s: float = 3.0) -> Strides:
@@ -131,6 +140,50 @@ def _between(times: FloatArray, start: FloatArray, end: FloatArray) -> tuple[Flo
     return np.where(count > 0, padded[np.minimum(first, len(times))], np.nan), count
 
 
+def sample_strides(
+    strides: Strides, events: LimbEvents, times: Mapping[tuple[str, str], FloatArray], other: str | None = None
+) -> Strides:
+    """Return the same strides with the times that their events have in samples.
+
+    Parameters
+    ----------
+    strides : Strides
+        Of :func:`find_strides` in `events`.
+    events : LimbEvents
+    times : mapping of (str, str) to (n_samples, n_events) array, s
+        By limb and kind, in the order of ``events.times(limb, kind)``; NaN in samples without the event.
+    other : str, optional
+        The other leg.
+
+    Returns
+    -------
+    Strides
+        Its times are (n_samples, n_strides). Whether a stride counts is what the walk itself says.
+
+    See Also
+    --------
+    Strides.filled
+    """
+
+    def moved(own: FloatArray, limb: str | None, kind: str) -> FloatArray:
+        drawn = next(iter(times.values()))
+        known = np.zeros(0) if limb is None else events.times(limb, kind)
+        nothing = np.full((len(drawn), len(own)), np.nan)
+        if limb is None or (limb, kind) not in times or not len(known):
+            return nothing
+        place = np.minimum(np.searchsorted(known, np.nan_to_num(own)), len(known) - 1)
+        return np.where(known[place] == own, times[limb, kind][:, place], nothing)
+
+    return replace(
+        strides,
+        start_s=moved(strides.start_s, strides.limb, STRIKE),
+        end_s=moved(strides.end_s, strides.limb, STRIKE),
+        off_s=moved(strides.off_s, strides.limb, OFF),
+        other_off_s=moved(strides.other_off_s, other, OFF),
+        other_strike_s=moved(strides.other_strike_s, other, STRIKE),
+    )
+
+
 def stride_parameters(
     strides: Strides, foot: FloatArray, other_foot: FloatArray, *, fps: float, start: int = 0
 ) -> dict[str, FloatArray]:
@@ -140,7 +193,8 @@ def stride_parameters(
     ----------
     strides : Strides
     foot, other_foot : (..., n_frames, 3) array, mm
-        The same point of both feet, Z up; leading axes are free (samples). Vicon takes the toe marker.
+        The same point of both feet, Z up; leading axes are free (samples). Vicon takes the toe marker. Where strides
+        have times of samples, the first axis is theirs.
     fps : float
     start : int
         Index of the first frame in the recording.
@@ -159,10 +213,9 @@ def stride_parameters(
     a, b = strides.start_s, strides.end_s
     o1, o2, o3 = strides.other_off_s, strides.other_strike_s, strides.off_s
     duration = b - a
-    at = np.stack([a, b, o2]) * fps - start
-    here, there = (
-        np.moveaxis(at_frames(np.moveaxis(points[..., :2], -1, -2), at), -3, -1) for points in (foot, other_foot)
-    )
+    at = np.stack([a, b, o2], axis=-2) * fps - start
+    look = at_frames if a.ndim == 1 else at_own_frames
+    here, there = (np.moveaxis(look(np.moveaxis(points[..., :2], -1, -2), at), -3, -1) for points in (foot, other_foot))
     way = here[..., 1, :, :] - here[..., 0, :, :]
     length = np.linalg.norm(way, axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -172,9 +225,9 @@ def stride_parameters(
     width = np.abs(along[..., 0] * side[..., 1] - along[..., 1] * side[..., 0])
     heading = np.arctan2(way[..., 1], way[..., 0])
     turn = np.full(heading.shape, np.nan)
-    if len(a) > 1:
-        turn[..., 1:] = (np.diff(heading, axis=-1) + np.pi) % (2 * np.pi) - np.pi
-        turn[..., 1:][..., a[1:] != b[:-1]] = np.nan
+    if len(strides) > 1:
+        away = (np.diff(heading, axis=-1) + np.pi) % (2 * np.pi) - np.pi
+        turn[..., 1:] = np.where(a[..., 1:] == b[..., :-1], away, np.nan)
     found = {
         "cadence": 120 / duration,
         "speed": length / _M / duration,
@@ -191,5 +244,5 @@ def stride_parameters(
         "step_width": width / _M,
         "heading_change": np.degrees(turn),
     }
-    shape = (*foot.shape[:-2], len(a))
+    shape = (*foot.shape[:-2], len(strides))
     return {name: np.broadcast_to(np.asarray(values, dtype=np.float64), shape) for name, values in found.items()}

@@ -139,6 +139,7 @@ def test_joint_angles_are_checked():
     for changes, message in (
         ({"deg": np.zeros((5, 2))}, "shape .any, 1, 2. expected"),
         ({"sd_deg": np.zeros((4, 1, 2))}, "sd_deg: shape"),
+        ({"low_deg": deg}, "belong together"),
         ({"names": ("knee", "knee")}, "angles named twice: knee"),
     ):
         with pytest.raises(ValueError, match=message):

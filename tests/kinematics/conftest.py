@@ -49,6 +49,6 @@ def standing():
     return {name: np.array(at, dtype=float) for name, at in body.items()}
 
 
-@pytest.fixture(params=["coco17", "halpe26", "body25", "body25b"])
+@pytest.fixture(params=["coco17", "halpe26", "body25", "body25b", "blazepose33"])
 def skeleton(request):
     return Skeleton.preset(request.param)

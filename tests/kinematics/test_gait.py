@@ -143,3 +143,27 @@ def test_a_skeleton_without_feet_cannot():
         foot_points(["LHeel", "RHeel", "LHip", "RHip", "LBigToe"])
     with pytest.raises(DataError, match="hips"):
         foot_points(["LHEE", "RHEE", "LTOE", "RTOE", "LASI"])
+
+
+def test_a_stride_in_which_a_foot_is_out_of_view_does_not_count():
+    events, feet, _ = turning_walk()
+    # Out of view around a strike: two strides of the left look like one, with one off and one strike of the right.
+    hidden = feet["L"].copy()
+    hidden[360:460] = np.nan
+    seen = LimbEvents.from_times(
+        [
+            (limb, kind, [t for t in events.times(limb, kind) if not 3.55 < t < 4.55])
+            for limb in "LR"
+            for kind in (STRIKE, OFF)
+        ]
+    )
+    gait = measure_gait(seen, {**feet, "L": hidden}, {}, fps=100.0, most_turn_deg=None)
+    left = gait.sides["L"].strides
+    assert left.start_s.tolist() == [0, 1, 2, 3, 5]
+    assert left.reasons == ("", "", "", "a foot is out of view for part of it", "")
+    assert measure_gait(seen, feet, {}, fps=100.0, most_turn_deg=None).sides["L"].strides.kept.all()
+    short = feet["L"].copy()
+    short[320:349] = np.nan  # hides no stride
+    assert measure_gait(events, {**feet, "L": short}, {}, fps=100.0, most_turn_deg=None).sides["L"].strides.kept.all()
+    later = measure_gait(seen, {"L": hidden[100:], "R": feet["R"][100:]}, {}, fps=100.0, start=100, most_turn_deg=None)
+    assert later.sides["L"].strides.kept.tolist() == [True, True, True, False, True]

@@ -9,6 +9,7 @@ from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.filtering.butterworth import butterworth_filter, design_butterworth
 from pose3d.io.c3d import read_c3d
 from pose3d.kinematics.gait_events import EventSettings, belt_velocity, find_events, local_heading
+from pose3d.kinematics.plate_events import find_plate_events
 from pose3d.kinematics.strides import find_strides, stride_parameters
 
 FIT = [f"plug-in-gait/{name}.c3d" for name in ("Gait", "PiG_Motion-FlatFoot-Full", "PiG_Motion3_FF")]
@@ -40,26 +41,11 @@ def labelled(recording):
     return recording.events
 
 
-def on_plates(recording, *, newton=20.0):
-    """Read strikes and offs where a plate begins and ends to bear the foot that stands on it."""
-    points, fps, start = recording.named(), recording.points.fps, recording.points.start
-    times = []
-    for plate in recording.plates:
-        bears = np.concatenate([[0], plate.force[:, 2] > newton, [0]]).astype(int)
-        for first, end in np.flatnonzero(np.diff(bears)).reshape(-1, 2):
-            middle = (first + end) // 2
-            frame = int(middle / plate.rate * fps)
-            feet = {side: (points[side + "HEE"] + points[side + "TOE"])[frame] / 2 for side in "LR"}
-            side = min(feet, key=lambda side: feet[side][2])  # the other one swings
-            away = np.linalg.norm(feet[side][:2] - plate.centre[middle, :2])
-            if end - first < 0.3 * plate.rate or not away < 150:
-                continue
-            low, high = plate.corners[:, :2].min(0) + 30, plate.corners[:, :2].max(0) - 30
-            for kind, sample, inside in ((STRIKE, first, first + 20), (OFF, end, end - 20)):
-                there = plate.centre[inside, :2]  # a foot that stands over the edge begins or ends elsewhere
-                if 0 < sample < len(plate.force) and ((there > low) & (there < high)).all():
-                    times.append((side, kind, sample / plate.rate + start / fps))
-    return LimbEvents.from_times(times)
+def on_plates(recording):
+    points = recording.named()
+    heels, toes = ({side: points[side + end] for side in "LR"} for end in ("HEE", "TOE"))
+    fps, start = recording.points.fps, recording.points.start
+    return find_plate_events(recording.plates, heels, toes, fps=fps, start=start)
 
 
 def compare(recordings, trials, reference, **settings):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from pose3d.data import JointAngles, Keypoints3D, Status
+from pose3d.data.edits import Edits
 from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.files import require_file, require_suffix
@@ -125,7 +126,7 @@ def read_pose3d(path: str | Path) -> Keypoints3D:
     )
 
 
-def write_pose3d(points: Keypoints3D, path: str | Path) -> tuple[Path, ...]:
+def write_pose3d(points: Keypoints3D, path: str | Path, *, edits: Edits | None = None) -> tuple[Path, ...]:
     """Write a pose-3d csv with exactly the columns of anipose, and ``<stem>.uncertainty.csv`` beside it.
 
     Points are written in their own world: M is the identity and center zero. As in anipose's files, `error` is empty
@@ -136,6 +137,8 @@ def write_pose3d(points: Keypoints3D, path: str | Path) -> tuple[Path, ...]:
     points : Keypoints3D
     path : path
         Several individuals go to one file each, ``<stem>_<individual>.csv``.
+    edits : Edits, optional
+        A person's corrections that the points hold.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def write_pose3d(points: Keypoints3D, path: str | Path) -> tuple[Path, ...]:
     columns = point_columns(points.keypoints, covariance=points.covariance is not None)
     for i, (individual, file) in enumerate(zip(points.individuals, paths, strict=True)):
         rows = point_rows([(points, points.frames_from_data)], i)
-        write_with_side(file, *columns, rows, SideHead(individual, points.fps, points.start))
+        write_with_side(file, *columns, rows, SideHead(individual, points.fps, points.start, edits or Edits()))
     return paths
 
 
@@ -220,7 +223,8 @@ def read_angles(path: str | Path) -> JointAngles:
     Returns
     -------
     JointAngles
-        Frames that the file leaves out are missing. `fps` and `sd_deg` come from the side file, where there is one.
+        Frames that the file leaves out are missing. `fps`, `sd_deg` and the intervals come from the side file, where
+        there is one.
 
     Raises
     ------
@@ -235,22 +239,29 @@ def read_angles(path: str | Path) -> JointAngles:
         raise FormatError(f"{path}: is no angles csv of anipose (a column for each angle, then fnum); give one")
     require_numbers(table, path)
     deg, start = placed_by_frame(table[names].to_numpy(np.float64)[:, None], table["fnum"], path)
-    side = read_side(path, data, (start, len(deg)), [], [name_columns(names, ("sd",))])
-    has_sd = side is not None and f"{names[0]}_sd" in side.table
+    columns = {kind: name_columns(names, (kind,)) for kind in ("sd", "low", "high")}
+    side = read_side(path, data, (start, len(deg)), [], list(columns.values()))
+    spread = {
+        kind: side.table[own].to_numpy(np.float64)[:, None] if side and own[0] in side.table else None
+        for kind, own in columns.items()
+    }
+    whole = spread["sd"] is not None and spread["high"] is not None
     return JointAngles(
         deg,
         tuple(names),
         (side.individual if side else SINGLE_INDIVIDUAL,),
-        side.table[name_columns(names, ("sd",))].to_numpy(np.float64)[:, None] if side and has_sd else None,
+        spread["sd"],
         side.fps if side else None,
         start,
+        spread["low"] if whole else None,
+        spread["high"] if whole else None,
     )
 
 
 def write_angles(angles: JointAngles, path: str | Path) -> tuple[Path, ...]:
     """Write an angles csv as anipose does: a column for each angle in degrees, then ``fnum``.
 
-    Frame rate and standard deviations go to ``<stem>.uncertainty.csv`` beside it.
+    Frame rate, standard deviations and 95 % intervals go to ``<stem>.uncertainty.csv`` beside it.
 
     Parameters
     ----------
@@ -274,17 +285,28 @@ def write_angles(angles: JointAngles, path: str | Path) -> tuple[Path, ...]:
         )
     paths = individual_paths(path, angles.individuals)
     for i, (individual, file) in enumerate(zip(angles.individuals, paths, strict=True)):
-        side_columns = [] if angles.sd_deg is None else name_columns(angles.names, ("sd",))
+        side_columns = name_columns(angles.names, [name for name, _ in _spreads(angles)])
         head = SideHead(individual, angles.fps, angles.start)
         write_with_side(file, angles.names, side_columns, _angle_rows(angles, i), head)
     return paths
 
 
 def _angle_rows(angles: JointAngles, individual: int) -> Iterator[Rows]:
+    spreads = _spreads(angles)
     step = max(1, _CELLS_AT_ONCE // (2 * len(angles.names)))
     for first in range(0, len(angles.deg), step):
         part = (slice(first, first + step), individual)
-        yield [exact_text(angles.deg[part])], [] if angles.sd_deg is None else [exact_text(angles.sd_deg[part])]
+        beside = np.stack([values[part] for _, values in spreads], axis=-1) if spreads else None
+        yield (
+            [exact_text(angles.deg[part])],
+            [] if beside is None else [exact_text(beside.reshape(len(beside), -1))],
+        )
+
+
+def _spreads(angles: JointAngles) -> list[tuple[str, FloatArray]]:
+    """Return what the side file says of each angle, in the order of its columns."""
+    kinds = (("sd", angles.sd_deg), ("low", angles.low_deg), ("high", angles.high_deg))
+    return [(name, values) for name, values in kinds if values is not None]
 
 
 def _world_points(xyz: FloatArray, table: pd.DataFrame, path: Path) -> FloatArray:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pose3d.data.edits import Edits
 from pose3d.data.keypoints import Keypoints3D, Status, frames_to_observed
 from pose3d.errors import FormatError, Pose3DError
 from pose3d.geometry.arrays import FloatArray
@@ -71,6 +72,8 @@ class PointsWriter:
     fps : float, optional
     start : int, optional
         Index of the first frame.
+    edits : Edits, optional
+        A person's corrections that the points hold.
 
     Attributes
     ----------
@@ -97,7 +100,9 @@ class PointsWriter:
         fingerprint: str,
         fps: float | None = None,
         start: int = 0,
+        edits: Edits | None = None,
     ) -> None:
+        self._edits = edits or Edits()
         self._paths = pose3d_paths(path, keypoints, tuple(individuals))
         self._folder = partial_folder(path)
         self._facts: dict[str, Any] = {
@@ -227,7 +232,7 @@ class PointsWriter:
             for i, (individual, path) in enumerate(zip(facts["individuals"], self._paths, strict=True)):
                 pair = self._folder / f"result_{i}.csv", self._folder / f"result_{i}.uncertainty.csv"
                 rows = point_rows(self._with_gaps(path, progress), i)
-                write_both(pair, *columns, rows, SideHead(individual, facts["fps"], facts["start"]))
+                write_both(pair, *columns, rows, SideHead(individual, facts["fps"], facts["start"], self._edits))
                 made.append((pair, path))
             for (main, side), path in made:
                 # The side file first: it belongs to no other csv, while a csv without its own would have lost status.

@@ -2,14 +2,16 @@
 
 Other programs accept the columns of anipose only (`movement` refuses a file with any other), so status, covariance,
 frame rate and names go to ``<stem>.uncertainty.csv`` beside it. Its first line is ``# pose3d: `` and a JSON object: the
-frame rate `fps` (null if unknown), the index `start` of the first frame, the name of the `individual`, and the `sha256`
-of the csv that it belongs to. Below stands a table: ``frame``, ``time_s`` (empty without a frame rate) and
+frame rate `fps` (null if unknown), the index `start` of the first frame, the name of the `individual`, the `sha256` of
+the csv that it belongs to, and, where a person corrected the points, the `edits` that they hold. Below stands a table:
+``frame``, ``time_s`` (empty without a frame rate) and
 
 - for points: ``<keypoint>_status`` (``observed``, ``filled`` or ``missing``) of every keypoint, ``<keypoint>_gap`` of
   every keypoint, which is how far it lies from data: frames to the nearest one in which that keypoint was observed (0
   where it was, empty where it is missing or never observed), and, where there is a covariance, ``<keypoint>_xx``,
   ``_xy``, ``_xz``, ``_yy``, ``_yz``, ``_zz`` in mm^2, with 9 digits;
-- for angles: ``<angle>_sd`` in degrees, where there are standard deviations.
+- for angles: ``<angle>_sd`` in degrees, where there are standard deviations, and ``<angle>_low``, ``<angle>_high``,
+  between which the truth lies with 95 % probability, where there are intervals.
 
 A side file whose csv has changed since, or that is damaged, is left aside with a warning.
 """
@@ -20,15 +22,17 @@ import io
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from pose3d.data import Status
+from pose3d.data.edits import Edits
 from pose3d.errors import FormatError
+from pose3d.io.edits import edit_tables, parse_edits
 from pose3d.io.files import atomic_path, require_file, require_suffix
 from pose3d.io.number_text import Cells, csv_rows, exact_text, integer_text
 from pose3d.io.tables import read_table, require_numbers
@@ -39,6 +43,7 @@ __all__ = [
     "Rows",
     "SideFile",
     "SideHead",
+    "read_held_edits",
     "read_side",
     "uncertainty_path",
     "write_both",
@@ -52,6 +57,7 @@ STATUS_WORDS = tuple(status.name.lower() for status in Status)
 """Names of the statuses, each at the place of its number."""
 
 _MARK = "# pose3d: "
+_MOST_LINE_BYTES = 1 << 24
 
 
 def uncertainty_path(path: str | Path) -> Path:
@@ -71,11 +77,12 @@ class SideFile:
 
 @dataclass(frozen=True)
 class SideHead:
-    """What the first line of a side file says of its recording."""
+    """What the first line of a side file says of its recording, and which of a person's corrections it holds."""
 
     individual: str
     fps: float | None
     start: int
+    edits: Edits = field(default_factory=Edits)
 
 
 def write_with_side(
@@ -103,6 +110,23 @@ def write_with_side(
     # Both or neither: a csv whose old side file stayed would have lost its frame rate.
     with atomic_path(path) as main, atomic_path(uncertainty_path(path)) as beside:
         write_both((main, beside), columns, side_columns, blocks, head)
+
+
+def read_held_edits(path: str | Path) -> Edits:
+    """Return the corrections that a csv of points holds already, as its side file says; none where there is none.
+
+    Parameters
+    ----------
+    path : path
+        The csv.
+    """
+    try:
+        with uncertainty_path(path).open("rb") as stream:
+            line = stream.readline(_MOST_LINE_BYTES).decode()
+        facts = json.loads(line.removeprefix(_MARK)) if line.startswith(_MARK) else {}
+        return Edits(parse_edits(facts.get("edits", []), str(path)))
+    except (OSError, ValueError, RecursionError, AttributeError, FormatError):
+        return Edits()  # what is wrong with it, is said when it is read
 
 
 def write_both(
@@ -210,7 +234,9 @@ def _header(columns: Sequence[str]) -> bytes:
 
 
 def _first_line(head: SideHead, digest: str) -> bytes:
-    facts = {"fps": head.fps, "start": head.start, "individual": head.individual, "sha256": digest}
+    facts: dict[str, Any] = {"fps": head.fps, "start": head.start, "individual": head.individual, "sha256": digest}
+    if head.edits:
+        facts["edits"] = edit_tables(head.edits.entries)
     return f"{_MARK}{json.dumps(facts, ensure_ascii=False)}\n".encode()
 
 

@@ -1,7 +1,7 @@
 """Videos, frame by frame: frame `i` is always the same picture, however it was reached."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -93,7 +93,7 @@ class VideoFile(FrameSource):
             times = [p[1] for p in shown]
         ticks = np.sort(np.array(range(len(shown)) if None in times else times, dtype=np.int64))
         keys = [(p[0], p[0] if p[1] is None else min(p[0], p[1])) for p in packets if p[2] and p[0] is not None]
-        # Where decoding can begin: (presentation time, time to seek to) in ascending order.
+        # Where decoding can begin: (presentation time, decoding time or the same) in ascending order.
         self._starts = np.array(sorted(keys) if self._by_time else [], dtype=np.int64).reshape(-1, 2)
         if len(self._starts):
             # Pictures shown before the first one that stands alone lean on pictures that were cut away.
@@ -108,14 +108,15 @@ class VideoFile(FrameSource):
         return self.pictures(wanted, lambda frame: self._image(frame, gray))
 
     def pictures(
-        self, wanted: Sequence[int], convert: Callable[[Any], _Picture]
+        self, wanted: Iterable[int], convert: Callable[[Any], _Picture]
     ) -> Generator[tuple[int, _Picture], None, None]:
         """Give frames as `convert` makes them of the decoder's own, which are not turned upright.
 
         Parameters
         ----------
-        wanted : sequence of int
-            Frames that exist; ascending order is fastest.
+        wanted : iterable of int
+            Frames that exist; ascending order is fastest. One is asked for when the one before has been taken, so a
+            player can say at that moment which it wants next.
         convert : callable
             Takes an ``av.VideoFrame``.
 
@@ -126,6 +127,7 @@ class VideoFile(FrameSource):
         """
         reader: Generator[tuple[int, Any], None, None] | None = None
         at, latest = 0, None
+        kept = _KeptOpen(self.path)
         try:
             for index in wanted:
                 if latest is not None and latest[0] == index:
@@ -135,7 +137,7 @@ class VideoFile(FrameSource):
                 if reader is None or index < at or start > at + _WORTH_A_SEEK:
                     if reader is not None:
                         reader.close()
-                    reader, at = self._decoded(start), start
+                    reader, at = self._decoded(start, kept), start
                 for found, frame in reader:
                     at = found + 1
                     if found == index:
@@ -152,6 +154,7 @@ class VideoFile(FrameSource):
         finally:
             if reader is not None:
                 reader.close()
+            kept.close()
 
     @property
     def key_frames(self) -> IntArray:
@@ -166,38 +169,41 @@ class VideoFile(FrameSource):
         group = np.searchsorted(self._starts[:, 0], self._ticks[index], side="right") - 1
         return int(np.searchsorted(self._ticks, self._starts[max(group, 0), 0]))
 
-    def _decoded(self, start: int) -> Generator[tuple[int, Any], None, None]:
-        if start > 0:
-            seeker = self._decoded_from(start)
-            first = next(seeker, None)
-            if first is not None and first[0] <= start:
-                yield first
-                yield from seeker
-                return
+    def _decoded(self, start: int, kept: "_KeptOpen") -> Generator[tuple[int, Any], None, None]:
+        if start > 0 or (kept.used and len(self._starts)):
+            # Some containers seek by the time at which a picture is shown, where the other lands a group earlier; to
+            # others only the time at which it is decoded is known.
+            for column in (0, 1):
+                seeker = self._decoded_from(start, kept, column)
+                first = next(seeker, None)
+                if first is not None and first[0] <= start:
+                    yield first
+                    yield from seeker
+                    return
             logger.debug("%s: a seek to frame %d missed; decoding from the start", self.path, start)
-        yield from self._decoded_from(0)
+        yield from self._decoded_from(0, kept, None)
 
-    def _decoded_from(self, start: int) -> Iterator[tuple[int, Any]]:
-        with _opened(self.path) as (container, stream):
-            landed = None
-            if start > 0:
-                group = np.searchsorted(self._starts[:, 0], self._ticks[start], side="right") - 1
-                container.seek(int(self._starts[group, 1]), stream=stream, backward=True, any_frame=False)
-            for count, frame in enumerate(_decode(container, stream, self.path)):
-                if not self._by_time:
-                    yield count, frame
+    def _decoded_from(self, start: int, kept: "_KeptOpen", column: int | None) -> Iterator[tuple[int, Any]]:
+        container, stream = kept.get(anew=column is None)
+        landed = None
+        if column is not None:
+            group = np.searchsorted(self._starts[:, 0], self._ticks[start], side="right") - 1
+            container.seek(int(self._starts[group, column]), stream=stream, backward=True, any_frame=False)
+        for count, frame in enumerate(_decode(container, stream, self.path)):
+            if not self._by_time:
+                yield count, frame
+                continue
+            if frame.pts is None:
+                continue
+            index = int(np.searchsorted(self._ticks, frame.pts))
+            if index == self.n_frames or self._ticks[index] != frame.pts:
+                continue
+            if column is not None and landed is None:
+                # Pictures before the one that stands alone, in an open group, miss what they lean on.
+                if not frame.key_frame:
                     continue
-                if frame.pts is None:
-                    continue
-                index = int(np.searchsorted(self._ticks, frame.pts))
-                if index == self.n_frames or self._ticks[index] != frame.pts:
-                    continue
-                if start > 0 and landed is None:
-                    # Pictures before the one that stands alone, in an open group, miss what they lean on.
-                    if not frame.key_frame:
-                        continue
-                    landed = index
-                yield index, frame
+                landed = index
+            yield index, frame
 
     def _image(self, frame: Any, gray: bool) -> Image:
         image = frame.to_ndarray(format="bgr24")
@@ -230,7 +236,16 @@ def open_frames(path: str | Path) -> FrameSource:
     return VideoFile(path)
 
 
-def write_video(path: str | Path, frames: Iterable[Image], *, fps: float, crf: int = 18) -> int:
+def write_video(
+    path: str | Path,
+    frames: Iterable[Image],
+    *,
+    fps: float,
+    crf: int = 18,
+    preset: str = "fast",
+    tune: str | None = None,
+    threads: int = 4,
+) -> int:
     """Write an H.264 video that any player shows; the same frames give the same bytes.
 
     Parameters
@@ -242,6 +257,12 @@ def write_video(path: str | Path, frames: Iterable[Image], *, fps: float, crf: i
     fps : float
     crf : int, optional
         Quality, 0 (lossless) to 51.
+    preset : str, optional
+        Of x264: ``veryfast`` takes half the time of ``fast``, and some more bytes.
+    tune : str, optional
+        Of x264: ``zerolatency`` spares the look ahead.
+    threads : int, optional
+        The bytes depend on it, and so it is never the machine's choice.
 
     Returns
     -------
@@ -272,9 +293,9 @@ def write_video(path: str | Path, frames: Iterable[Image], *, fps: float, crf: i
                     stream = container.add_stream("libx264" if has_x264 else "mpeg4", rate=rate)
                     stream.width, stream.height = shape[1] + shape[1] % 2, shape[0] + shape[0] % 2
                     stream.pix_fmt = "yuv420p"
-                    # A fixed number of threads: x264's result depends on it, and so would on the machine.
-                    stream.codec_context.thread_count = 4
-                    stream.options = {"crf": str(crf), "preset": "fast"} if has_x264 else {"q:v": "3"}
+                    stream.codec_context.thread_count = threads
+                    own = {"crf": str(crf), "preset": preset} | ({} if tune is None else {"tune": tune})
+                    stream.options = own if has_x264 else {"q:v": "3"}
                     stream.codec_context.gop_size = 30
                 if image.shape[:2] != shape:
                     raise ValueError(f"frame {n} is {image.shape}, the first was {shape}")
@@ -292,12 +313,40 @@ def _even_frame(image: Image, index: int, rate: Fraction) -> Any:
     height, width = image.shape[:2]
     if image.ndim == 2:
         image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-    padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    padded = image
+    if height % 2 or width % 2:
+        padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
     # OpenCV rounds; FFmpeg's own conversion darkens by up to 3 levels.
     planes = cv2.cvtColor(np.ascontiguousarray(padded), cv2.COLOR_BGR2YUV_I420)
     frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
     frame.pts, frame.time_base = index, 1 / rate
     return frame
+
+
+class _KeptOpen:
+    """A video that stays open between seeks: opening it again would take longer than most of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._closing = ExitStack()
+        self._held: tuple[Any, Any] | None = None
+
+    @property
+    def used(self) -> bool:
+        """Whether it is open already."""
+        return self._held is not None
+
+    def get(self, *, anew: bool) -> tuple[Any, Any]:
+        """Return the container and its stream; `anew` at the very beginning, which not every container can seek to."""
+        if anew:
+            self.close()
+        if self._held is None:
+            self._held = self._closing.enter_context(_opened(self.path))
+        return self._held
+
+    def close(self) -> None:
+        self._closing.close()
+        self._held = None
 
 
 @contextmanager

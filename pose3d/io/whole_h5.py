@@ -7,6 +7,7 @@ place.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,9 @@ class H5Writer:
 
     def __init__(self, store: Any) -> None:
         self._store = store
+        # pandas asks for no times of a table, but forgets the arrays of its index.
+        for kind in ("create_array", "create_carray", "create_earray", "create_vlarray"):
+            setattr(store._handle, kind, partial(getattr(store._handle, kind), track_times=False))
         self._values = hashlib.sha256()
         self._names = hashlib.sha256()
         self._columns: list[Any] = []

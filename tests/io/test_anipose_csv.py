@@ -308,6 +308,19 @@ def test_keypoints_need_names(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_intervals_of_angles_round_trip(tmp_path):
+    rng = np.random.default_rng(1)
+    deg, sd = rng.normal(size=(7, 1, 2)) * 50, np.ones((7, 1, 2))
+    deg[3] = np.nan
+    angles = JointAngles(deg, ("knee", "hip"), ("anna",), sd, 50.0, 0, deg - 2 * sd, deg + 2 * sd)
+    write_angles(angles, tmp_path / "trial.csv")
+    side = pd.read_csv(tmp_path / "trial.uncertainty.csv", comment="#")
+    assert list(side.columns)[2:] == ["knee_sd", "knee_low", "knee_high", "hip_sd", "hip_low", "hip_high"]
+    again = read_angles(tmp_path / "trial.csv")
+    for name in ("deg", "sd_deg", "low_deg", "high_deg"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(angles, name), err_msg=name)
+
+
 @pytest.mark.parametrize("sd", [False, True])
 def test_angles_round_trip(tmp_path, sd):
     rng = np.random.default_rng(0)

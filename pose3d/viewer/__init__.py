@@ -1,0 +1,1 @@
+"""Looking at recordings: a window, a page, pictures and videos of the same scene."""

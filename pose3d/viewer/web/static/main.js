@@ -1,0 +1,374 @@
+// The player: one clock, one 3D view, the videos, the angles and the strip, all of the same row.
+
+import { fillHelp, keyOf, makeActions, placeButtons, setIcon, showPressed } from "./actions.js";
+import { Clock, SPEEDS } from "./clock.js";
+import { EmbeddedSource, Recording, ServerSource } from "./data.js";
+import { Pane, layOut, wishedWidth } from "./panes.js";
+import { Plots } from "./plots.js";
+import { Stage } from "./stage.js";
+import { Strip } from "./strip.js";
+
+const $ = (id) => document.getElementById(id);
+
+class Player {
+  constructor(recording, corrections) {
+    this.recording = recording;
+    this.corrections = corrections && !corrections.remark ? corrections : null;
+    const { meta } = recording, colours = this.colours = paletteOf(meta);
+    this.clock = new Clock(meta.n_frames, meta.fps);
+    this.stage = new Stage($("scene"), recording, colours);
+    this.plots = new Plots($("traces"), recording, colours);
+    this.strip = new Strip($("strip"), recording, colours);
+    this.strip.corrections = this.corrections;
+    this.marks = { detected: true, reprojected: true };
+    this.viewName = "orbit";
+    this.large = null;
+    this.dirty = true;
+    this.drawnRow = -1;
+    const shows = meta.cameras.map((camera, i) => [camera, i]).filter(([camera]) =>
+      (camera.video && recording.source.served) || (camera.size && (camera.detections >= 0 || camera.reprojections >= 0)));
+    this.panes = shows.map(([, i]) => new Pane(i, recording, colours, (resized) => this.refresh(resized)));
+    this.panes.forEach((pane) => {
+      $("panes").append(pane.element);
+      pane.element.addEventListener("click", () => this.enlarge(pane));
+    });
+    this.stage.view.released = () => this.leaveCamera();
+    this.actions = makeActions(this);
+    placeButtons(this.actions, () => this.refresh());
+    this.describe();
+    this.listen();
+    recording.arrived = () => this.refresh();
+    recording.failed = (error) => this.say(`the server does not answer: ${error.message}`);
+    this.resize();
+    this.goTo(0);
+    const tick = () => { this.tick(); requestAnimationFrame(tick); };
+    requestAnimationFrame(tick);
+  }
+
+  describe() {
+    const { meta } = this.recording, count = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
+    document.title = `${meta.name} · pose3d`;
+    $("name").textContent = meta.name;
+    const facts = [count(meta.cameras.length, "camera"), count(meta.keypoints.length, "keypoint"), `${Number(meta.fps.toPrecision(5))} fps`,
+      `${(meta.n_frames / meta.fps).toFixed(1)} s`];
+    if (meta.individuals.length > 1) facts.splice(1, 0, count(meta.individuals.length, "individual"));
+    $("facts").textContent = facts.join(" · ");
+    const { median, unit } = meta.expected_error;
+    if (median !== null) $("expected").textContent = `expected error ${median.toPrecision(2)} ${unit}`;
+    $("remarks").hidden = !meta.remarks.length;
+    $("remarks").textContent = count(meta.remarks.length, "note");
+    $("remarks").title = meta.remarks.join("\n");
+    $("remarks").addEventListener("click", () => this.help());
+    $("speed").replaceChildren(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === 1)));
+    $("speed").addEventListener("change", () => { this.clock.setSpeed(Number($("speed").value)); $("speed").blur(); });
+    $("cycles").hidden = !this.plots.hasCycles;
+    for (const group of this.plots.groups) {
+      const chip = document.createElement("button");
+      chip.type = "button";
+      chip.textContent = group.title;
+      chip.title = `Show or hide ${group.title}`;
+      chip.addEventListener("click", () => { this.plots.toggle(group); this.refresh(); });
+      group.chip = chip;
+      $("chips").append(chip);
+    }
+    $("plots").hidden = !this.plots.groups.length;
+    if (!meta.n_frames) this.say("the recording has no frames", true);
+    else if (!meta.bad.length && !this.recording.overview.some((value, i, all) => i < all.length - 3 && value !== 0 && !Number.isNaN(value))) this.say("there is no point in any frame", true);
+    fillHelp($("help"), this.actions, meta.remarks);
+  }
+
+  say(words, stays = false) {
+    $("note").textContent = words;
+    clearTimeout(this.saying);
+    if (!stays) this.saying = setTimeout(() => { $("note").textContent = ""; }, 2500);
+  }
+
+  // --- time ------------------------------------------------------------------------------------------------------
+
+  goTo(row) {
+    const { n_frames: n } = this.recording.meta;
+    this.clock.goTo(Math.max(0, Math.min(n - 1, Math.round(row))));
+    this.refresh();
+  }
+
+  playOrPause() {
+    if (this.clock.playing) this.clock.pause();
+    else this.clock.play();
+    this.refresh();
+  }
+
+  toEvent(step) {
+    const rows = this.recording.meta.events.map((event) => Math.round(event.row)).sort((a, b) => step * (a - b));
+    const found = rows.find((row) => step * (row - this.clock.row) > 0);
+    if (found === undefined) this.say(step > 0 ? "no event after this frame" : "no event before this frame");
+    else this.goTo(found);
+  }
+
+  changeSpeed(step) {
+    const at = SPEEDS.indexOf(this.clock.speed) + step;
+    if (at < 0 || at >= SPEEDS.length) return;
+    this.clock.setSpeed(SPEEDS[at]);
+    $("speed").value = String(SPEEDS[at]);
+  }
+
+  setLoop(from, to) {
+    if (from === undefined) this.clock.setLoop(null);
+    else {
+      const n = this.recording.meta.n_frames - 1, old = this.clock.loop || [0, n];
+      this.clock.setLoop([from ?? Math.min(old[0], to), to ?? (old[1] > from ? old[1] : n)]);
+    }
+    this.refresh();
+  }
+
+  tick() {
+    const { clock } = this, row = clock.row;
+    if (row === this.drawnRow && !this.dirty && clock.playing === this.wasPlaying) return;
+    this.wasPlaying = clock.playing;
+    this.dirty = false;
+    this.drawnRow = row;
+    this.draw(row);
+  }
+
+  refresh(resized = false) {
+    this.dirty = true;
+    if (resized) this.resize();
+  }
+
+  draw(row) {
+    const { recording, clock } = this, { meta } = recording;
+    if (!meta.n_frames) return;
+    const behind = Math.max(Math.round(meta.fps * 2), this.plots.span), ahead = Math.max(Math.round(meta.fps * 2 * Math.max(1, clock.speed)), this.plots.span);
+    recording.touch(row);
+    recording.want(row, Math.min(behind, 16 * meta.chunk_rows), Math.min(ahead, 24 * meta.chunk_rows));
+    for (const pane of this.panes) {
+      pane.goTo(row, clock.playing ? clock.speed : 0);
+      pane.draw(this.marks);
+    }
+    // What lies over a video is of the frame that the video shows, which while a seek lasts is not yet the wanted one.
+    this.backdrop?.goTo(row, clock.playing ? clock.speed : 0);
+    this.stage.draw(this.backdrop ? this.backdrop.shownRow : row);
+    this.backdrop?.draw({});
+    if (this.plots.groups.length) this.plots.draw(row);
+    this.strip.draw(row, clock.loop);
+    $("frame").textContent = `frame ${(row + meta.start).toLocaleString("en")} / ${(meta.n_frames - 1 + meta.start).toLocaleString("en")}`;
+    $("time").textContent = `${(row / meta.fps).toFixed(3)} s`;
+    const bad = this.strip.badAt(row);
+    $("reason").textContent = bad ? `look here: ${bad.reason}` : "";
+    $("loop").textContent = clock.loop ? `loop ${clock.loop[0] + meta.start}–${clock.loop[1] + meta.start}` : "";
+    const made = this.corrections?.lines.length || 0;
+    $("corrected").textContent = made ? `${made} correction${made === 1 ? "" : "s"}` : "";
+    $("corrected").title = made ? `${this.corrections.lines.join("\n")}\n\nin ${this.corrections.path}` : "";
+    const play = this.actions.find((action) => action.id === "play").button;
+    setIcon(play, clock.playing ? "pause" : "play");
+    showPressed(this.actions);
+    for (const group of this.plots.groups) group.chip.setAttribute("aria-pressed", String(this.plots.chosen.includes(group)));
+  }
+
+  // Change the file of edits; what is shown changes when it is on the disk.
+  async correct(what) {
+    const rows = this.clock.loop || [this.clock.row, this.clock.row];
+    const still = what === "undo" || what === "redo";
+    try {
+      const made = await this.recording.source.send("api/correct", still ? { do: what } : { do: what, first: rows[0], last: rows[1] });
+      await this.recording.renew(made.revision);
+      this.corrections = this.strip.corrections = made;
+      this.strip.picture = null;
+      this.plots.findCycles();
+      for (const group of this.plots.groups) group.range = null;
+      this.say(made.said);
+    } catch (error) {
+      this.say(error.message);
+    }
+    this.refresh();
+  }
+
+  // --- views -----------------------------------------------------------------------------------------------------
+
+  look(name, camera = null) {
+    const { view } = this.stage;
+    this.leaveCamera();
+    view.reset(name === "orbit" || camera ? null : name);
+    this.viewName = name;
+    if (camera) {
+      view.camera = camera;
+      if (camera.video && this.recording.source.served) {
+        this.backdrop = new Pane(this.recording.meta.cameras.indexOf(camera), this.recording, this.colours, () => this.refresh());
+        this.backdrop.element.className = "backdrop";
+        this.backdrop.chip.hidden = true;
+        $("backdrop").replaceChildren(this.backdrop.element);
+        this.placeBackdrop();
+      }
+    }
+    this.refresh();
+  }
+
+  lookThroughNext() {
+    const cameras = this.recording.meta.cameras.filter((camera) => camera.pose);
+    const next = cameras[(cameras.findIndex((camera) => camera.name === this.viewName) + 1) % cameras.length];
+    this.look(next.name, next);
+  }
+
+  enlarge(pane) {
+    this.large = this.large === pane ? null : pane;
+    this.resize();
+  }
+
+  leaveCamera() {
+    this.backdrop?.clip?.close();
+    this.backdrop = null;
+    $("backdrop").replaceChildren();
+    this.viewName = "";
+  }
+
+  placeBackdrop() {
+    if (!this.backdrop) return;
+    const { stage } = this;
+    stage.resize();
+    const [left, top, width, height] = stage.pictureRect();
+    Object.assign(this.backdrop.element.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
+  }
+
+  resize() {
+    const area = $("panes");
+    if (this.panes.length && window.innerWidth > 900) {
+      const width = $("work").clientWidth, height = $("work").clientHeight;
+      area.style.width = `${wishedWidth(this.panes, width, height, this.large)}px`;
+    } else area.style.width = "";
+    layOut(this.panes, area.clientWidth, area.clientHeight, this.large);
+    this.panes.forEach((pane) => pane.element.classList.toggle("large", pane === this.large));
+    this.placeBackdrop();
+    this.refresh();
+  }
+
+  restore() {
+    this.large = null;
+    this.setLoop();
+    this.resize();
+  }
+
+  help() {
+    if ($("help").open) $("help").close();
+    else $("help").showModal();
+  }
+
+  // --- hands -----------------------------------------------------------------------------------------------------
+
+  listen() {
+    new ResizeObserver(() => this.resize()).observe($("work"));
+    document.addEventListener("keydown", (event) => this.press(event));
+    $("help").addEventListener("click", () => $("help").close());
+    const scene = $("scene"), { stage } = this;
+    scene.addEventListener("contextmenu", (event) => event.preventDefault());
+    scene.addEventListener("pointerdown", (event) => { scene.setPointerCapture(event.pointerId); this.held = event.buttons === 1 && !event.shiftKey ? "turn" : "pan"; });
+    scene.addEventListener("pointerup", () => { this.held = null; });
+    scene.addEventListener("pointercancel", () => { this.held = null; });
+    scene.addEventListener("pointermove", (event) => {
+      if (!this.held) { this.pointAt(event); return; }
+      if (this.held === "turn") stage.view.turn(event.movementX, event.movementY);
+      else stage.view.pan(event.movementX, event.movementY);
+      this.viewName = "";
+      this.refresh();
+    });
+    scene.addEventListener("pointerleave", () => this.tip(null));
+    scene.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      stage.view.zoom(Math.exp(-event.deltaY * 0.0012));
+      this.viewName = "";
+      this.refresh();
+    }, { passive: false });
+    scene.addEventListener("dblclick", () => this.look("orbit"));
+    this.listenToStrip();
+    const traces = $("traces");
+    const scrub = (event) => {
+      const row = this.plots.rowAt(event.offsetX, this.plotRow ?? this.clock.row);
+      if (row !== null) this.goTo(row);
+    };
+    traces.addEventListener("pointerdown", (event) => { this.clock.pause(); scrub(event); });
+    traces.addEventListener("wheel", (event) => { event.preventDefault(); this.plots.zoom(Math.exp(event.deltaY * 0.0012)); this.refresh(); }, { passive: false });
+  }
+
+  listenToStrip() {
+    const canvas = $("strip"), { strip } = this;
+    let from = null;
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      if (event.shiftKey) from = strip.rowAt(event.offsetX);
+      else {
+        this.scrubbing = true;
+        this.clock.pause();
+        this.goTo(strip.rowAt(event.offsetX));
+      }
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      const row = strip.rowAt(event.offsetX);
+      if (from !== null) { this.clock.setLoop([Math.min(from, row), Math.max(from, row)]); this.refresh(); }
+      else if (this.scrubbing) this.goTo(row);
+      this.tip(event, strip.words(row));
+    });
+    const end = () => { from = null; this.scrubbing = false; };
+    canvas.addEventListener("pointerup", end);
+    canvas.addEventListener("pointercancel", end);
+    canvas.addEventListener("pointerleave", () => this.tip(null));
+  }
+
+  press(event) {
+    if ($("help").open) {
+      if (event.key === "?" || event.key === "Escape") { event.preventDefault(); $("help").close(); }
+      return;
+    }
+    if (event.target instanceof HTMLSelectElement && event.key !== "Escape") return;
+    const key = keyOf(event), action = this.actions.find((each) => each.key === key);
+    if (!action || action.off) return;
+    event.preventDefault();
+    action.run();
+    this.refresh();
+  }
+
+  pointAt(event) {
+    const joint = this.stage.jointAt(event.offsetX, event.offsetY), { meta } = this.recording;
+    if (!joint) { this.tip(null); return; }
+    const row = this.clock.row, at = joint.who * this.recording.points + joint.k;
+    const said = [meta.individuals.length > 1 ? `${meta.keypoints[joint.k]} of ${meta.individuals[joint.who]}` : meta.keypoints[joint.k]];
+    const covariance = this.recording.field(row, "covariance"), error = this.recording.field(row, "error"), status = this.recording.field(row, "status");
+    if (covariance) {
+      const sd = Math.sqrt(covariance[6 * at] + covariance[6 * at + 3] + covariance[6 * at + 5]);
+      if (!Number.isNaN(sd)) said.push(`± ${sd.toFixed(1)} mm (SD)`);
+    }
+    if (error && !Number.isNaN(error[at])) said.push(`${error[at].toFixed(1)} px in the views`);
+    if (status && status[at] === meta.status.filled) said.push("filled in");
+    this.tip(event, said.join("\n"));
+  }
+
+  tip(event, words) {
+    const tip = $("tip");
+    tip.hidden = !event;
+    if (!event) return;
+    tip.textContent = words;
+    const { offsetWidth: width, offsetHeight: height } = tip;
+    tip.style.left = `${Math.max(4, Math.min(window.innerWidth - width - 6, event.clientX + 12))}px`;
+    tip.style.top = `${Math.max(4, event.clientY - height - 12)}px`;
+  }
+}
+
+function paletteOf(meta) {
+  const colours = { ...meta.palette, ramp: meta.ramp, axes: meta.axes };
+  colours.sides = [colours.midline, colours.left, colours.right];
+  for (const name of ["background", "panel", "grid", "text", "dim", "left", "right", "midline", "good", "weak", "weaker"]) {
+    document.documentElement.style.setProperty(`--${name}`, colours[name]);
+  }
+  return colours;
+}
+
+async function begin() {
+  const embedded = document.getElementById("embedded");
+  const source = embedded ? new EmbeddedSource(JSON.parse(embedded.textContent)) : new ServerSource();
+  try {
+    const recording = await new Recording(await source.json("api/recording"), source).begin();
+    window.pose3dPlayer = new Player(recording, source.served ? await source.json("api/corrections") : null);
+  } catch (error) {
+    document.getElementById("note").textContent = error.message;
+    throw error;
+  }
+}
+
+begin();

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pose3d.batch.notebook import play
     from pose3d.calibration import calibrate_rig
     from pose3d.data import (
         Board,
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
         Skeleton,
         Status,
     )
+    from pose3d.data.edits import AddedEvent, BadStretch, DeletedEvent, Edits, MovedEvent, SwappedSides
     from pose3d.data.labels import LabelledImages, Labels
     from pose3d.data.samples import interval
     from pose3d.errors import Pose3DError
     from pose3d.filtering import Filters, filter_2d, filter_3d
+    from pose3d.io.edits import EditLog, read_edits
     from pose3d.io.keypoints import load_keypoints, save_keypoints
     from pose3d.io.rigs import load_rig, save_rig
     from pose3d.io.samples import read_samples
@@ -45,14 +48,20 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AddedEvent",
+    "BadStretch",
     "Board",
     "Camera",
+    "DeletedEvent",
+    "EditLog",
+    "Edits",
     "Filters",
     "JointAngles",
     "Keypoints2D",
     "Keypoints3D",
     "LabelledImages",
     "Labels",
+    "MovedEvent",
     "NetworkSpec",
     "Pose3DError",
     "PosteriorSamples",
@@ -61,6 +70,7 @@ __all__ = [
     "Rig",
     "Skeleton",
     "Status",
+    "SwappedSides",
     "TrainingSettings",
     "TriangulationRequest",
     "ViewSettings",
@@ -77,6 +87,8 @@ __all__ = [
     "load_labels",
     "load_rig",
     "measure_quality",
+    "play",
+    "read_edits",
     "read_samples",
     "reconstruct",
     "repair_swaps",
@@ -91,14 +103,20 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AddedEvent": "pose3d.data.edits",
+    "BadStretch": "pose3d.data.edits",
     "Board": "pose3d.data",
     "Camera": "pose3d.data",
+    "DeletedEvent": "pose3d.data.edits",
+    "EditLog": "pose3d.io.edits",
+    "Edits": "pose3d.data.edits",
     "Filters": "pose3d.filtering",
     "JointAngles": "pose3d.data",
     "Keypoints2D": "pose3d.data",
     "Keypoints3D": "pose3d.data",
     "LabelledImages": "pose3d.data.labels",
     "Labels": "pose3d.data.labels",
+    "MovedEvent": "pose3d.data.edits",
     "NetworkSpec": "pose3d.network.spec",
     "Pose3DError": "pose3d.errors",
     "PosteriorSamples": "pose3d.data",
@@ -107,6 +125,7 @@ _HOMES = {
     "Rig": "pose3d.data",
     "Skeleton": "pose3d.data",
     "Status": "pose3d.data",
+    "SwappedSides": "pose3d.data.edits",
     "TrainingSettings": "pose3d.network.training_settings",
     "TriangulationRequest": "pose3d.reconstruction",
     "ViewSettings": "pose3d.reconstruction",
@@ -122,6 +141,8 @@ _HOMES = {
     "load_labels": "pose3d.project.labels",
     "load_rig": "pose3d.io.rigs",
     "measure_quality": "pose3d.reconstruction.quality",
+    "play": "pose3d.batch.notebook",
+    "read_edits": "pose3d.io.edits",
     "read_samples": "pose3d.io.samples",
     "reconstruct": "pose3d.reconstruction",
     "repair_swaps": "pose3d.reconstruction.association.swaps",

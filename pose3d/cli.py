@@ -7,18 +7,28 @@ from typing import Annotated
 import typer
 
 from pose3d.cli_analyze import analyze
+from pose3d.cli_angles import angles
 from pose3d.cli_board import board
 from pose3d.cli_calibrate import calibrate
-from pose3d.cli_chain import angles, export, triangulate
+from pose3d.cli_chain import triangulate
 from pose3d.cli_console import INTERRUPTED, register
+from pose3d.cli_edits import edits
 from pose3d.cli_evaluate import evaluate
+from pose3d.cli_exercise import repetitions
+from pose3d.cli_export import export
 from pose3d.cli_extract import extract
 from pose3d.cli_filter import filter
+from pose3d.cli_footfalls import footfalls
 from pose3d.cli_gait import events
+from pose3d.cli_import import import_files
 from pose3d.cli_label import label
+from pose3d.cli_norms import norms
 from pose3d.cli_outliers import outliers, refine
+from pose3d.cli_play import play
 from pose3d.cli_project import demo, doctor, init, run
 from pose3d.cli_quality import quality, reproject
+from pose3d.cli_render import render
+from pose3d.cli_report import report
 from pose3d.cli_subject import recalibrate
 from pose3d.cli_sync import sync
 from pose3d.cli_train import train
@@ -28,6 +38,8 @@ from pose3d.cli_zoo import zoo
 __all__ = ["app", "main"]
 
 _CHAIN = "The chain, on files or a session"
+_LOOK = "Looking"
+_GAIT = "Gait"
 _NETWORKS = "Networks that find 2D keypoints"
 _KEYPOINTS = "Keypoints"
 _CAMERAS = "Cameras"
@@ -92,18 +104,62 @@ register(
         "pose3d triangulate my-project/session1",
     ],
 )(triangulate)
-register(app, panel=_CHAIN, examples=["pose3d angles trial.csv --skeleton body25 -o angles.csv"])(angles)
-register(app, panel=_CHAIN, examples=["pose3d events trial.csv -o events.csv", "pose3d events walk.c3d -o events.csv"])(
-    events
-)
 register(
     app,
     panel=_CHAIN,
     examples=[
-        "pose3d export trial.csv --trc trial.trc",
+        "pose3d angles trial.csv --skeleton body25 -o angles.csv",
+        "pose3d angles walk.csv --static standing.csv --velocity -o angles.csv",
+    ],
+)(angles)
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
+        "pose3d events trial.csv -o events.csv",
+        "pose3d events walk.c3d --plates -o events.csv",
+        "pose3d events trial.csv --events corrected.csv -o events.csv --json",
+    ],
+)(events)
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
+        "pose3d repetitions squats.csv --exercise squat -o repetitions.csv",
+        "pose3d repetitions angles.csv --angle elbow_flexion --turns --fps 100 -o curls.csv",
+    ],
+)(repetitions)
+register(
+    app,
+    panel=_CHAIN,
+    examples=[
+        "pose3d export trial.csv --trc trial.trc --mot trial.mot",
         "pose3d export trial.csv --c3d trial.c3d --events events.csv",
+        "pose3d export trial.csv --glb trial.glb --bvh trial.bvh --tidy trial-long.csv",
+        "pose3d export mouse.csv --nwb mouse.nwb --subject-id m7 --species 'Mus musculus' --age P90D --sex F",
     ],
 )(export)
+app.add_typer(report, rich_help_panel=_CHAIN)
+register(
+    app,
+    panel=_LOOK,
+    examples=[
+        "pose3d play my-project/session1",
+        "pose3d play my-project/session1/pose-3d/walk.csv --second before.csv --shift 1500",
+        "pose3d play trial.csv -c calibration.toml --video left=left.mp4 --video right=right.mp4 --web",
+        "pose3d play my-project/session1 --save walk.html",
+    ],
+)(play)
+register(
+    app,
+    panel=_LOOK,
+    examples=[
+        "pose3d render my-project/session1/pose-3d/walk.csv -o walk.mp4",
+        "pose3d render my-project/session1 --view grid --angles knee_flexion --size 1920x1080 -o walk.mp4",
+        "pose3d render walk.csv -c calibration.toml --video left=left.mp4 --view left --frames 200 -o frame200.png",
+        "pose3d render after.csv --second before.csv --shift 1200 --view side -o before-and-after.mp4",
+    ],
+)(render)
 register(
     app,
     panel=_NETWORKS,
@@ -138,6 +194,15 @@ register(app, panel=_NETWORKS, examples=["pose3d outliers my-project", "pose3d o
 )
 register(app, panel=_NETWORKS, examples=["pose3d refine my-project", "pose3d refine my-project --self-train"])(refine)
 app.add_typer(zoo, rich_help_panel=_NETWORKS)
+app.add_typer(norms, rich_help_panel=_GAIT)
+register(
+    app,
+    panel=_GAIT,
+    examples=[
+        'pose3d footfalls mouse.csv --limbs "LF=paw_lf,RF=paw_rf,LH=paw_lh,RH=paw_rh" -o strides.csv',
+        'pose3d footfalls mouse.csv --limbs "LH=paw_lh,RH=paw_rh" --body back --diagram steps.svg -o strides.csv',
+    ],
+)(footfalls)
 register(
     app,
     panel=_KEYPOINTS,
@@ -155,6 +220,16 @@ register(
         "pose3d quality trial.csv walk_cam1.h5 walk_cam2.h5 -c calibration.toml --sync sync.toml",
     ],
 )(quality)
+register(
+    app,
+    panel=_KEYPOINTS,
+    examples=[
+        "pose3d edits my-project/session1",
+        "pose3d edits my-project/session1 --trial walk1 --bad 120-140 --keypoints LKnee --note 'behind a bench'",
+        "pose3d edits my-project/session1 --trial walk1 --move L,strike,1.52,1.48",
+        "pose3d edits my-project/session1 --trial walk1 --undo",
+    ],
+)(edits)
 register(
     app,
     panel=_KEYPOINTS,
@@ -197,6 +272,12 @@ register(
 register(app, panel=_PROJECT, examples=["pose3d run my-project/session1", "pose3d run my-project/session1 --dry-run"])(
     run
 )
+register(
+    app,
+    panel=_PROJECT,
+    word="import",
+    examples=["pose3d import my-project/patient7 walk1.c3d walk2.c3d", "pose3d import my-project/patient7 walk.trc"],
+)(import_files)
 register(app, panel=_HELP, examples=["pose3d demo", "pose3d demo walk --seed 7 --json"])(demo)
 register(app, panel=_HELP, examples=["pose3d doctor"])(doctor)
 

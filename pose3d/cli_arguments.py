@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BoardOptions",
     "CamRegex",
+    "EditsFile",
     "Files",
     "Output",
     "ReconstructionOptions",
@@ -44,6 +45,15 @@ CamRegex = Annotated[
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write; a session knows its own.")
+]
+EditsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--edits",
+        metavar="FILE",
+        help="What a person corrected: an edits.toml. A session has its own.",
+        show_default=False,
+    ),
 ]
 SkeletonName = Annotated[
     str | None,

@@ -177,7 +177,7 @@ def _options(function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str,
 
 
 def register(
-    app: typer.Typer, *, panel: str, examples: Sequence[str]
+    app: typer.Typer, *, panel: str, examples: Sequence[str], word: str | None = None
 ) -> Callable[[Callable[..., int | None]], Callable[..., None]]:
     """Add a function to the command table.
 
@@ -188,6 +188,8 @@ def register(
         Heading of the group in ``pose3d --help``.
     examples : sequence of str
         Lines for the end of the command's own help.
+    word : str, optional
+        Name of the command, where it is not the function's: ``import`` is none that Python allows.
     """
 
     def decorate(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -205,7 +207,7 @@ def register(
         epilog = "\n\n".join(["[bold]Examples[/bold]", *(f"  {line}" for line in examples)])
         # A docstring is broken into lines for its source; a paragraph of the help is one line that the terminal breaks.
         paragraphs = [_one_line(paragraph) for paragraph in (inspect.getdoc(function) or "").split("\n\n")]
-        app.command(rich_help_panel=panel, help="\n\n".join(paragraphs), epilog=epilog)(command)
+        app.command(word, rich_help_panel=panel, help="\n\n".join(paragraphs), epilog=epilog)(command)
         return command
 
     return decorate

@@ -252,6 +252,7 @@ def _filter_space(
 ) -> int:
     from pose3d.filtering import filter_3d
     from pose3d.io.anipose_csv import write_pose3d
+    from pose3d.io.uncertainty import read_held_edits
 
     filters = options.make(space=True)
     if not suggest:
@@ -267,7 +268,7 @@ def _filter_space(
         return _say_cutoffs(console, {"": (points.xyz, points.fps)}, options, "mm")
     assert output is not None
     made, summary = filter_3d(points, filters, independent=independent)
-    written = write_pose3d(made, output)
+    written = write_pose3d(made, output, edits=read_held_edits(path))
     console.say(*summary.lines())
     if points.covariance is not None and made.covariance is None:
         console.say("covariance: left out, as it is not known after this filter")
@@ -347,6 +348,7 @@ def _say_cutoffs(
             f"{name + ': ' if name else ''}residual analysis suggests {found[name].overall_hz:.1f} Hz (median over the"
             " keypoints)"
         )
+    # Of mice no source was found; 20 to 30 Hz keep as many harmonics of 3.5 to 4.5 strides a second as 6 Hz of a walk.
     console.say(
         "a help for choosing, no optimum: walking is usually filtered at 6 Hz, running at 10 to 15, mice at 20 to 30"
     )

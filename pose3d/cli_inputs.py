@@ -10,8 +10,9 @@ from pose3d.cli_console import Console
 
 if TYPE_CHECKING:
     from pose3d.data import Keypoints3D, Skeleton
+    from pose3d.data.edits import Edits
 
-__all__ = ["load_points", "preset_skeleton", "require_output", "run_in_session"]
+__all__ = ["load_edits", "load_points", "preset_skeleton", "require_output", "run_in_session"]
 
 
 def run_in_session(console: Console, folder: Path, step: str, ignored: Sequence[str]) -> int:
@@ -31,13 +32,13 @@ def require_output(
     """Return the file to write, which must be given, must end so, and must be none of those that are read."""
     if output is None:
         raise typer.BadParameter(f"a file to write is needed, such as {option} {example}", param_hint=option)
-    if ending is not None and output.suffix.lower() != ending:
-        raise typer.BadParameter(f"{output}: a {ending} file is written, such as {example}", param_hint=option)
     for path in inputs:
         if path is not None and output.exists() and Path(path).exists() and output.samefile(path):
             raise typer.BadParameter(
                 f"{path} is read here and would be overwritten; name another file", param_hint=option
             )
+    if ending is not None and output.suffix.lower() != ending:
+        raise typer.BadParameter(f"{output}: a {ending} file is written, such as {example}", param_hint=option)
     return output
 
 
@@ -51,6 +52,14 @@ def preset_skeleton(name: str | None) -> "Skeleton | None":
         return Skeleton.preset(name)
     except KeyError as error:
         raise typer.BadParameter(str(error.args[0]), param_hint="--skeleton") from error
+
+
+def load_edits(path: Path | None, trial: str) -> "Edits":
+    """Read what a person corrected in a trial, where a file of edits is given."""
+    from pose3d.data.edits import Edits
+    from pose3d.io.edits import require_edits
+
+    return Edits() if path is None else require_edits(path, trial)
 
 
 def load_points(path: str) -> "Keypoints3D":

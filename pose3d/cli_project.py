@@ -54,6 +54,8 @@ def run_steps(
             progress=progress,
             report=report,
         )
+    if not outcomes and session.imported():
+        console.say("nothing to do: the trials of this session were imported, and are used as they are")
     if summary:
         console.result({"session": session.name, "steps": [outcome.to_dict() for outcome in outcomes]})
     if any(outcome.status in ("failed", "refused") for outcome in outcomes):

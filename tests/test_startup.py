@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-HEAVY = ("numpy", "scipy", "pandas", "cv2", "av", "h5py", "tables", "aniposelib", "tensorflow")
+HEAVY = ("numpy", "scipy", "pandas", "cv2", "av", "h5py", "tables", "aniposelib", "tensorflow", "matplotlib")
 
 
 def modules_after(code: str) -> set[str]:
@@ -46,12 +47,15 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not count the CPU time of children")
-def test_help_takes_less_than_0_3_cpu_seconds() -> None:
+def test_help_takes_less_than_0_3_cpu_seconds(tmp_path: Path) -> None:
+    # as it is installed, with its modules compiled: pip does that, a checkout may forbid it
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", "import sys; from pose3d.cli import main; sys.argv = ['pose3d', '--help']; main()"]
 
     def cpu_seconds() -> float:
         before = os.times()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
         after = os.times()
         return after.children_user + after.children_system - before.children_user - before.children_system
 

@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pose3d.errors import ConfigError
 from pose3d.log import Progress
 from pose3d.project import CONFIG_NAME, Session, Trial
+
+if TYPE_CHECKING:
+    from pose3d.data import JointAngles, Keypoints3D
 
 __all__ = ["StepReport", "calibrate_session", "compute_angles", "export_trial", "with_sides"]
 
@@ -85,26 +88,35 @@ def compute_angles(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) 
     ConfigError
         If the project's definitions do not fit the keypoints.
     """
+    from pose3d.batch.angle_intervals import intervals_beside
     from pose3d.io.anipose_csv import read_pose3d, write_angles
-    from pose3d.kinematics import joint_angles
+    from pose3d.kinematics import body_angles, joint_angles
+
+    def compute(points: "Keypoints3D") -> "JointAngles":
+        if definitions is not None:
+            return joint_angles(points, definitions)
+        return body_angles(points, fps=trial.session.config.project.fps if points.fps is None else points.fps)
 
     outputs: list[Path] = []
+    remarks: list[str] = []
     names: tuple[str, ...] = ()
     definitions = trial.session.config.angles or None
     for i, path in enumerate(pose_3d):
         points = read_pose3d(path)
         try:
-            angles = joint_angles(points, definitions)
+            angles = compute(points)
         except ConfigError as error:
             if definitions is not None:
                 raise
             # nobody asked for angles, and these are no human keypoints: a session of a mouse is not a failure
             return StepReport((), (f"none: {str(error).removeprefix('angles: ')}",), {"angles": []})
+        angles, remark = intervals_beside(path, angles, points, compute, definitions)
+        remarks += [remark] if remark and remark not in remarks else []
         outputs += write_angles(angles, trial.angles_of(path))
         names = angles.names
         progress(f"angles {trial.name}", i + 1, len(pose_3d))
     return StepReport(
-        with_sides(tuple(outputs)), (f"{len(names)} angles: {', '.join(names)}",), {"angles": list(names)}
+        with_sides(tuple(outputs)), (f"{len(names)} angles: {', '.join(names)}", *remarks), {"angles": list(names)}
     )
 
 

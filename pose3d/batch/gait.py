@@ -16,7 +16,17 @@ from pose3d.kinematics.gait import FootPoints, Gait, foot_points, measure_gait
 from pose3d.kinematics.gait_events import EventSettings, find_events
 from pose3d.kinematics.strides import GAIT_PARAMETERS
 
-__all__ = ["EVENT_CUTOFF_HZ", "WalkSummary", "gait_events", "level_points", "measure_walk", "summarize_walk"]
+__all__ = [
+    "EVENT_CUTOFF_HZ",
+    "WalkSummary",
+    "gait_events",
+    "level_points",
+    "level_rotation",
+    "measure_walk",
+    "summarize_walk",
+    "tilt_of",
+    "turn_points",
+]
 
 EVENT_CUTOFF_HZ = 7.0
 _UPRIGHT = 0.7  # of the distance from feet to hips: how much of it is height, in walking
@@ -191,8 +201,8 @@ def _cell(mean: float, sd: float) -> str:
     return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if np.isfinite(sd) else "")
 
 
-def level_points(points: Keypoints3D, *, fps: float | None = None) -> tuple[Keypoints3D, float | None]:
-    """Turn points so that Z points up, by the feet that stand on the floor, where it does not.
+def level_rotation(points: Keypoints3D, *, fps: float | None = None) -> tuple[FloatArray, FloatArray] | None:
+    """Find how to turn points so that Z points up, by the feet that stand on the floor.
 
     Parameters
     ----------
@@ -203,10 +213,9 @@ def level_points(points: Keypoints3D, *, fps: float | None = None) -> tuple[Keyp
 
     Returns
     -------
-    Keypoints3D
-        The same ones where the hips of the first individual are above its feet.
-    tilt_deg : float or None, degrees
-        By how much they were turned; None where they were not.
+    rotation : (3, 3) array
+    translation : (3,) array, mm
+        None where the hips of the first individual are above its feet already.
 
     Raises
     ------
@@ -215,15 +224,37 @@ def level_points(points: Keypoints3D, *, fps: float | None = None) -> tuple[Keyp
     """
     names, by_name, rate = foot_points(points.keypoints), _by_name(points, 0), _rate(points, fps)
     if _is_upright(by_name, names):
-        return points, None
+        return None
     feet = [by_name[name] for name in (*names.heels.values(), *names.toes.values())]
     pelvis = np.mean([by_name[name] for name in names.pelvis], axis=0)
     rotation, translation = floor_from_feet(feet, pelvis, fps=rate)
     if np.isnan(rotation).any():
         raise DataError("Z does not point up, and too little of the feet is seen to find the floor; use pose3d align")
+    return rotation, translation
+
+
+def turn_points(points: Keypoints3D, rotation: FloatArray, translation: FloatArray) -> Keypoints3D:
+    """Return points in another world, with their covariances."""
     covariance = None if points.covariance is None else rotation @ points.covariance @ rotation.T
-    turned = replace(points, xyz=points.xyz @ rotation.T + translation, covariance=covariance)
-    return turned, float(np.degrees(np.arccos(np.clip(rotation[2, 2], -1.0, 1.0))))
+    return replace(points, xyz=points.xyz @ rotation.T + translation, covariance=covariance)
+
+
+def level_points(points: Keypoints3D, *, fps: float | None = None) -> tuple[Keypoints3D, float | None]:
+    """Turn points so that Z points up where it does not, as :func:`level_rotation` finds.
+
+    Returns
+    -------
+    Keypoints3D
+    tilt_deg : float or None, degrees
+        By how much they were turned; None where they were not.
+    """
+    level = level_rotation(points, fps=fps)
+    return (points, None) if level is None else (turn_points(points, *level), tilt_of(level[0]))
+
+
+def tilt_of(rotation: FloatArray) -> float:
+    """Return by how many degrees a rotation turns the vertical."""
+    return float(np.degrees(np.arccos(np.clip(rotation[2, 2], -1.0, 1.0))))
 
 
 def _require_upright(by_name: Mapping[str, FloatArray], names: FootPoints) -> None:

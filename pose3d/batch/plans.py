@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pose3d.batch.steps import STEPS, Actions, Step, session_steps
 from pose3d.errors import ProjectError
 from pose3d.project import Session
+from pose3d.project.edits import EDITS_SETTING
 from pose3d.project.state import Fingerprint, Record, State, fingerprint, load_state
 
 __all__ = ["Action", "StepPlan", "Verdict", "judge", "judge_all", "label_of", "plan", "require_current", "version"]
@@ -229,7 +230,9 @@ def _changes(
         reasons.append(f"made by pose3d {record.version}, this is {version()}")
     for name in dict.fromkeys([*record.settings, *step.settings]):
         before, after = record.settings.get(name), step.settings.get(name)
-        if before != after:
+        if before != after and name == EDITS_SETTING:
+            reasons.append("corrections in edits.toml changed")
+        elif before != after:
             reasons.append(
                 f"{'' if name.startswith('camera ') else 'setting '}{name}: {_show(before)} -> {_show(after)}"
             )

@@ -12,6 +12,7 @@ from pose3d.errors import ConfigError, ProjectError
 from pose3d.io.names import natural_key
 from pose3d.log import Progress
 from pose3d.project import Config, Session, Trial
+from pose3d.project.edits import EDITS_SETTING, recorded, trial_edits
 
 if TYPE_CHECKING:
     from pose3d.network.analysis_jobs import AnalysisJob
@@ -123,6 +124,7 @@ def session_steps(session: Session, actions: Actions | None = None) -> list[Step
     Returns
     -------
     list of Step
+        None where all trials were imported.
 
     Raises
     ------
@@ -131,8 +133,11 @@ def session_steps(session: Session, actions: Actions | None = None) -> list[Step
         for a camera that does not exist, or there are offsets and a ``sync.toml``.
     """
     actions = actions or Actions()
+    imported = {trial.name for trial in session.imported()}
     trials = session.trials()
     clips = session.calibration_videos()
+    if imported and not trials and not clips and not session.calibration_toml.is_file():
+        return []  # recordings of a motion-capture system alone: there is nothing to make them from
     if session.config.offsets and session.sync_toml.exists():
         raise ProjectError(
             f"{session.project.config_path}: [offsets] and {session.sync_toml} both say when cameras began; "
@@ -141,6 +146,9 @@ def session_steps(session: Session, actions: Actions | None = None) -> list[Step
     _check_offsets(session, {*clips, *(name for trial in trials for name in (*trial.videos, *trial.pose_2d))})
     steps = [_calibrate(session, clips, actions)]
     for trial in trials:
+        if trial.name in imported:
+            steps += _imported_steps(trial)
+            continue
         network, jobs = find_work(trial)
         relies_on = [steps[0].key]
         if network is not None:
@@ -235,6 +243,15 @@ def _analyze(trial: Trial, network: "ProjectNetwork", jobs: "tuple[AnalysisJob, 
     )
 
 
+def _imported_steps(trial: Trial) -> list[Step]:
+    """Leave alone what was imported: videos or 2D keypoints of the same name must not overwrite it."""
+    why = f"{trial.pose_3d.name} was imported ({trial.import_record.name}) and is used as it is"
+    return [
+        Step(name, trial.name, trial.session.folder, (), {}, output, lambda *_: StepReport(()), given=why)
+        for name, output in (("triangulate", trial.pose_3d), ("angles", trial.angles))
+    ]
+
+
 def _analyzed(trial: Trial, jobs: "Mapping[str, AnalysisJob]") -> Trial:
     """Return a trial as it will be with the files of its analysis."""
     found = {**trial.pose_2d, **{camera: job.output for camera, job in jobs.items()}}
@@ -252,6 +269,9 @@ def _trial_steps(trial: Trial, relies_on: tuple[str, ...], actions: Actions) -> 
         "project.fps": config.project.fps,
         **{f"camera {camera}": path.name for camera, path in trial.pose_2d.items()},
     }
+    corrected = recorded(trial_edits(session, trial.name))
+    if corrected:  # of other trials nothing, and no notes: those change no number
+        settings[EDITS_SETTING] = corrected
     missing = "" if trial.pose_2d else f"no 2D keypoints of {trial.name} in pose-2d"
     if missing and trial.videos:
         missing += (

@@ -8,12 +8,17 @@ from pose3d.batch.actions import StepReport, with_sides
 from pose3d.errors import ConfigError, DataError, ProjectError, VideoError
 from pose3d.log import Progress, logger
 from pose3d.project import Config, Trial
+from pose3d.project.edits import trial_edits
 
 if TYPE_CHECKING:
     from pose3d.data import Rig
+    from pose3d.io.keypoint_stream import KeypointStream
     from pose3d.reconstruction import TriangulationRequest
 
 __all__ = ["make_request", "triangulate_trial"]
+
+_SAMPLES = 60  # intervals of 95 % take 39
+_MOST_BYTES = 2e9  # of samples that nobody asked for
 
 
 def triangulate_trial(trial: Trial, progress: Progress) -> StepReport:
@@ -46,12 +51,37 @@ def triangulate_trial(trial: Trial, progress: Progress) -> StepReport:
         offsets={name: n for name, n in session.config.offsets.items() if name in trial.pose_2d},
         fps=fps,
         sync=_sync(trial),
+        edits=trial_edits(session, trial.name),
     )
+    n_samples, remark = _default_samples(trial)
+    if n_samples:
+        request = replace(request, refinement=replace(request.refinement, samples=n_samples))
     try:
         made = triangulate_files(trial.pose_2d, session.calibration_toml, trial.pose_3d, request, progress=progress)
     except ConfigError as error:
         raise ConfigError(f"{session.project.config_path}: triangulation: {error}") from error
-    return StepReport(with_sides(made.outputs), tuple(made.lines()), {**made.to_dict(), "fps": made.fps})
+    lines = (*made.lines(), *([remark] if remark else []))
+    return StepReport(with_sides(made.outputs), lines, {**made.to_dict(), "fps": made.fps})
+
+
+def _default_samples(trial: Trial) -> tuple[int, str]:
+    """Return how many samples to draw where the settings do not say, and why there are none."""
+    settings = trial.session.config.triangulation
+    if settings.samples is not None or not settings.refine:
+        return 0, ""
+    with _open_views(trial) as stream:
+        size = stream.n_frames * len(stream.individuals) * len(stream.keypoints) * 3 * 4 * _SAMPLES
+    if size <= _MOST_BYTES:
+        return _SAMPLES, ""
+    return 0, f"no samples: {_SAMPLES} would take {size / 1e9:.0f} GB; say samples = {_SAMPLES} to have them"
+
+
+def _open_views(trial: Trial) -> "KeypointStream":
+    from pose3d.io.keypoint_stream import open_keypoints
+
+    config = trial.session.config
+    offsets = {name: n for name, n in config.offsets.items() if name in trial.pose_2d}
+    return open_keypoints(trial.pose_2d, skeleton=config.to_skeleton(), offsets=offsets or None, truncate=True)
 
 
 def make_request(config: Config) -> "TriangulationRequest":
@@ -88,7 +118,7 @@ def make_request(config: Config) -> "TriangulationRequest":
         loss_scale=settings.loss_scale,
         max_gap=settings.max_gap,
         solver=settings.solver,
-        samples=settings.samples,
+        samples=settings.samples or 0,
         seed=settings.seed,
         anipose=None if weights is None else AniposeWeights(**weights),
     )
@@ -110,18 +140,21 @@ def make_request(config: Config) -> "TriangulationRequest":
 
 def _triangulate_plainly(trial: Trial, fps: float | None, progress: Progress) -> StepReport:
     """Use all views and the plain direct linear transform, for comparison with other programs."""
+    from pose3d.data.edited import edit_points
     from pose3d.io.anipose_csv import write_pose3d
     from pose3d.io.keypoints import load_keypoints
     from pose3d.io.rigs import load_rig
     from pose3d.reconstruction import triangulate_views
+    from pose3d.reconstruction.corrections import correct_views
     from pose3d.reconstruction.from_files import read_timing
     from pose3d.reconstruction.source import InMemory, TimedSource
 
     config, sync = trial.session.config, _sync(trial)
-    settings = config.triangulation
+    settings, edits = config.triangulation, trial_edits(trial.session, trial.name)
+    skeleton = config.to_skeleton()
     keypoints = load_keypoints(
         trial.pose_2d,
-        skeleton=config.to_skeleton(),
+        skeleton=skeleton,
         offsets={name: n for name, n in config.offsets.items() if name in trial.pose_2d} or None,
         truncate=settings.truncate or sync is not None,
         fps=fps,
@@ -130,7 +163,7 @@ def _triangulate_plainly(trial: Trial, fps: float | None, progress: Progress) ->
         timed = TimedSource(InMemory(keypoints), read_timing(sync, keypoints.cameras))
         keypoints = timed.read(0, timed.n_frames)
     done = triangulate_views(
-        keypoints,
+        correct_views(keypoints, edits, skeleton),
         load_rig(trial.session.calibration_toml),
         robust=False,
         score_threshold=settings.score_threshold,
@@ -139,9 +172,11 @@ def _triangulate_plainly(trial: Trial, fps: float | None, progress: Progress) ->
         max_error_px=settings.max_error_px,
         progress=progress,
     )
-    paths = write_pose3d(done.points, trial.pose_3d)
-    summary = {**done.summary.to_dict(), "fps": done.points.fps}
-    return StepReport(with_sides(paths), tuple(done.summary.lines()), summary)
+    points = edit_points(done.points, edits, swap=False)
+    paths = write_pose3d(points, trial.pose_3d, edits=edits.of_points)
+    said = [f"Corrected by a person: {edits.of_points.summary()}"] if edits.of_points else []
+    summary = {**done.summary.to_dict(), "fps": points.fps}
+    return StepReport(with_sides(paths), (*done.summary.lines(), *said), summary)
 
 
 def _sync(trial: Trial) -> Path | None:
@@ -158,12 +193,9 @@ def _check_individuals(trial: Trial) -> None:
     }
     if not others:
         return
-    from pose3d.io.keypoint_stream import open_keypoints
     from pose3d.io.tables import individual_paths
 
-    config = trial.session.config
-    offsets = {name: n for name, n in config.offsets.items() if name in trial.pose_2d}
-    with open_keypoints(trial.pose_2d, skeleton=config.to_skeleton(), offsets=offsets or None, truncate=True) as stream:
+    with _open_views(trial) as stream:
         individuals = stream.individuals
     for path in individual_paths(trial.pose_3d, individuals):
         if path in others:

@@ -7,25 +7,10 @@ from types import TracebackType
 from typing import IO
 
 from pose3d.errors import ProjectError
+from pose3d.io.file_lock import take_lock
 from pose3d.log import logger
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
 __all__ = ["ProjectLock"]
-
-_FAR = 1 << 20  # Windows forbids others to read a locked byte, and the process's number is to be read
-
-
-def _lock(stream: IO[str]) -> None:
-    """Lock an open file until the process ends, however it ends."""
-    if sys.platform == "win32":
-        stream.seek(_FAR)
-        msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class ProjectLock:
@@ -61,7 +46,7 @@ class ProjectLock:
         """Return the locked file; None where its last owner removed it at this very moment."""
         stream = self.path.open("a+", encoding="utf-8", newline="\n")
         try:
-            _lock(stream)
+            take_lock(stream)
         except (BlockingIOError, PermissionError):
             stream.seek(0)
             owner = stream.read(20).strip()

@@ -10,19 +10,16 @@ import numpy as np
 from pose3d.data.labels import Mark
 from pose3d.data.skeleton import Skeleton
 from pose3d.geometry.arrays import FloatArray
+from pose3d.io.local_page import RequestError
 from pose3d.labeling.editor import LabelEditor
 from pose3d.labeling.suggestions import Views
 
-__all__ = ["RequestError", "apply_action", "describe_curves", "describe_instant", "describe_project", "side_of"]
+__all__ = ["apply_action", "describe_curves", "describe_instant", "describe_project", "side_of"]
 
 _LEAST_SCORE = 0.3
 """Predictions below this score are not shown: they would be wrong more often than they help."""
 _MARKS = {"occluded": Mark.OCCLUDED, "absent": Mark.ABSENT, "visible": Mark.VISIBLE}
 _FAR = 1e5
-
-
-class RequestError(ValueError):
-    """The page asked for something that does not exist."""
 
 
 def side_of(keypoint: str, skeleton: Skeleton) -> str:

@@ -2,34 +2,39 @@
 
 import asyncio
 import functools
-import hmac
 import json
-import secrets
-import signal
-import socket
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from importlib import resources
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pose3d.data.labels import ImageName, Labels
 from pose3d.errors import FormatError, Pose3DError
 from pose3d.io.files import write_text
+from pose3d.io.local_page import (
+    LOCAL_HOSTS,
+    Guard,
+    PageServer,
+    RequestError,
+    answer_http_error,
+    answering,
+    new_token,
+    open_listener,
+    page_headers,
+    read_json_body,
+    read_page_files,
+)
 from pose3d.labeling.editor import LabelEditor
 from pose3d.labeling.journal import Journal
 from pose3d.labeling.locking import ProjectLock
-from pose3d.labeling.page_state import RequestError, apply_action, describe_curves, describe_instant, describe_project
+from pose3d.labeling.page_state import apply_action, describe_curves, describe_instant, describe_project
 from pose3d.labeling.pictures import read_picture
 from pose3d.labeling.task import LabelingTask
 from pose3d.log import logger
@@ -39,65 +44,14 @@ __all__ = ["JOURNAL_NAME", "LOCK_NAME", "LabelingServer", "serve_labeling"]
 JOURNAL_NAME = "pose3d-label.journal"
 LOCK_NAME = "pose3d-label.lock"
 
-_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _SAVE_AFTER_S = 20.0
 _SAVE_AFTER_ACTIONS = 100
-_MAX_REQUEST_BYTES = 100_000
 
 
 @functools.cache
 def _static_files() -> dict[str, tuple[bytes, str]]:
     """Read the page's own files: name to content and media type."""
-    folder = resources.files("pose3d.labeling") / "static"
-    files = [item for item in folder.iterdir() if Path(item.name).suffix in _TYPES]
-    return {item.name: (item.read_bytes(), _TYPES[Path(item.name).suffix]) for item in files}
-
-
-class _Guard:
-    """Let a request through only if it names this machine and the token: no other website can read or send."""
-
-    def __init__(self, app: ASGIApp, token: str, hosts: Sequence[str]) -> None:
-        self._app, self._token, self._hosts = app, token, frozenset(hosts)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":  # no websockets here
-            return
-        refusal = self._refuse(Request(scope))
-
-        async def send_with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                there = {name.lower() for name, _ in message["headers"]}
-                new = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
-                message["headers"] = [*message["headers"], *((n, v) for n, v in new if n not in there)]
-            await send(message)
-
-        await (refusal or self._app)(scope, receive, send_with_headers)
-
-    def _refuse(self, request: Request) -> Response | None:
-        host = request.headers.get("host", "")
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        if name.lower() not in self._hosts:
-            return _error(400, f"this page answers to {_LOCAL_HOSTS[0]} only, not to the host {name[:80]!r}")
-        token = request.url.path.split("/")[1]
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
-            return _error(403, "wrong or missing token: open the address that pose3d label printed")
-        return None
-
-
-def _error(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message}, status_code=status)
+    return read_page_files("pose3d.labeling")
 
 
 class LabelingServer:
@@ -131,7 +85,7 @@ class LabelingServer:
         token: str | None = None,
         hosts: Sequence[str] = (),
     ) -> None:
-        self.token = token or secrets.token_urlsafe(18)
+        self.token = token or new_token()
         self.editor = LabelEditor(task, record=journal.append)
         self._journal = journal
         self._save = save
@@ -153,12 +107,12 @@ class LabelingServer:
                 Route(f"{prefix}/api/action", self._action, methods=["POST"]),
                 Route(f"{prefix}/api/save", self._save_now, methods=["POST"]),
             ],
-            middleware=[Middleware(_Guard, self.token, (*_LOCAL_HOSTS, *(host.lower() for host in hosts)))],
+            middleware=[Middleware(Guard, self.token, (*LOCAL_HOSTS, *hosts), page_headers(), "pose3d label")],
             exception_handlers={
-                HTTPException: _http_error,
-                RequestError: _told(400),
-                FormatError: _told(422),
-                Pose3DError: _told(507),
+                HTTPException: answer_http_error,
+                RequestError: answering(400),
+                FormatError: answering(422),
+                Pose3DError: answering(507),
             },
             lifespan=self._lifespan,
         )
@@ -212,12 +166,14 @@ class LabelingServer:
         return JSONResponse({"curves": describe_curves(self.editor, instant, individual, keypoint)})
 
     async def _action(self, request: Request) -> Response:
-        answer = apply_action(self.editor, await _body(request))  # in the journal, on the disk, when this returns
+        answer = apply_action(
+            self.editor, await read_json_body(request)
+        )  # in the journal, on the disk, when this returns
         self._unsaved += bool(answer["changed"])
         return JSONResponse({**answer, "file": self._file_state()})
 
     async def _save_now(self, request: Request) -> Response:
-        await _body(request)
+        await read_json_body(request)
         await self.save()
         return JSONResponse({"file": self._file_state()})
 
@@ -263,35 +219,6 @@ class LabelingServer:
             await self.save()
 
 
-def _told(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def handler(_request: Request, error: Exception) -> Response:
-        return _error(status, str(error))
-
-    return handler
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(error.status_code, f"{error.detail}: there is nothing at this address")
-
-
-async def _body(request: Request) -> Mapping[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise RequestError("an action is sent as application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_REQUEST_BYTES:
-            raise RequestError("the action is too long")
-    try:
-        content = json.loads(body or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise RequestError("the action is no JSON") from error
-    if not isinstance(content, dict):
-        raise RequestError("the action is no JSON object")
-    return content
-
-
 def serve_labeling(
     task: LabelingTask,
     folder: str | Path,
@@ -332,62 +259,14 @@ def serve_labeling(
         If the port is taken, the journal cannot be written, or the labels could not be written at the end.
     """
     folder = Path(folder)
-    # asyncio switches Nagle's delay (40 ms an answer) off only where the socket says that it is TCP
-    tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with tcp as listener, ProjectLock(folder / LOCK_NAME):
-        try:
-            if port:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((_LOCAL_HOSTS[0], port))
-        except OSError as error:
-            raise Pose3DError(f"port {port}: cannot be used ({error.strerror}); choose another --port") from error
+    with open_listener(port) as listener, ProjectLock(folder / LOCK_NAME):
         journal = Journal(folder / JOURNAL_NAME)
         try:
             server = LabelingServer(task, journal, save, hosts=hosts)
-            url = f"http://{_LOCAL_HOSTS[0]}:{listener.getsockname()[1]}/{server.token}/"
-            _Uvicorn(server.app, lambda: ready(url)).run(sockets=[listener])
+            url = f"http://{LOCAL_HOSTS[0]}:{listener.getsockname()[1]}/{server.token}/"
+            PageServer(server.app, lambda: ready(url)).run(sockets=[listener])
         finally:
             journal.close()
         if server._save_error:
             raise Pose3DError(f"{server._save_error}; the labels wait in {journal.path} for the next pose3d label")
     return server
-
-
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn without its banner, which says when it is ready."""
-
-    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                ws="none",
-                lifespan="on",
-                timeout_graceful_shutdown=3,
-            )
-        )
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if not self.should_exit:
-            self._ready()
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        with _terminated_as_interrupted(), suppress(KeyboardInterrupt):  # Ctrl-C is how one ends it
-            super().run(sockets=sockets)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a block as Ctrl-C does: uvicorn sends itself again the signal that it ended by."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

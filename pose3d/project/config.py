@@ -21,6 +21,7 @@ from pose3d.project.sections import (
     BoardSettings,
     CalibrationSettings,
     ExportSettings,
+    GaitSettings,
     ProjectSettings,
     Section,
     SkeletonSettings,
@@ -58,6 +59,7 @@ class Config(Section):
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+    gait: GaitSettings = GaitSettings()
 
     def to_board(self) -> "Board":
         """Make the calibration board.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pose3d.errors import ProjectError
+from pose3d.io.imported import IMPORT_SUFFIX, import_path
 from pose3d.io.names import IMAGE_SUFFIXES, KEYPOINT_SUFFIXES, fits_file_name, natural_key
 from pose3d.log import logger
 from pose3d.project.config import CONFIG_NAME, Config, load_config
@@ -13,7 +14,7 @@ from pose3d.project.names import match_cameras, split_name, stem_of
 
 __all__ = ["Project", "Session", "Trial"]
 
-_POSE_2D, _CALIBRATION = "pose-2d", "calibration"
+_POSE_2D, _POSE_3D, _CALIBRATION = "pose-2d", "pose-3d", "calibration"
 _UNFINISHED = ".partial"
 """How folders end in which parts of a result wait for the others."""
 
@@ -119,13 +120,13 @@ class Project:
 
     @property
     def _session_folders(self) -> tuple[str, ...]:
-        return (self.config.project.videos_folder, _POSE_2D, _CALIBRATION)
+        return (self.config.project.videos_folder, _POSE_2D, _POSE_3D, _CALIBRATION)
 
     def sessions(self) -> "tuple[Session, ...]":
         """Sessions at any depth, in natural order.
 
-        A session is a folder that holds ``videos-raw``, ``pose-2d`` or ``calibration``. A folder that holds only
-        ``calibration`` and has sessions below it is the calibration that those share, no session.
+        A session is a folder that holds ``videos-raw``, ``pose-2d``, ``pose-3d`` or ``calibration``. A folder that
+        holds only ``calibration`` and has sessions below it is the calibration that those share, no session.
         """
         return tuple(Session(self, folder) for folder in self._find(self.folder, set()))
 
@@ -159,14 +160,28 @@ class Project:
         """
         path = _absolute(folder)
         inside = self._session_folders
-        if path.name in inside and not any((path / name).is_dir() for name in inside):
+        if path.name in (*inside, _POSE_3D) and not any((path / name).is_dir() for name in inside):
             path = path.parent  # SESSION/pose-2d was given
-        if path != self.folder and self.folder not in path.parents:
-            raise ProjectError(f"{folder}: lies outside of the project {self.folder}")
+        session = self.place(path)
         if not any((path / name).is_dir() for name in inside):
             names = ", ".join(session.name for session in self.sessions()[:5])
             hint = f"; sessions of this project: {names}" if names else ""
             raise ProjectError(f"{folder}: is no session: it holds none of {', '.join(inside)}{hint}")
+        return session
+
+    def place(self, folder: str | Path) -> "Session":
+        """Return the session that a folder of this project is, or will be once trials are imported into it.
+
+        Raises
+        ------
+        ProjectError
+            If the folder lies outside of the project, or is a file.
+        """
+        path = _absolute(folder)
+        if path != self.folder and self.folder not in path.parents:
+            raise ProjectError(f"{folder}: lies outside of the project {self.folder}")
+        if path.exists() and not path.is_dir():
+            raise ProjectError(f"{folder}: is a file; a session is a folder")
         return Session(self, path)
 
 
@@ -240,6 +255,20 @@ class Session:
         """When each camera saw what, of all trials; there need not be one."""
         return self.folder / "sync.toml"
 
+    @property
+    def edits_toml(self) -> Path:
+        """What a person corrected in the trials; there need not be any."""
+        return self.folder / "edits.toml"
+
+    def imported(self) -> "tuple[Trial, ...]":
+        """Find the trials of a motion-capture system that were imported, in natural order of their names."""
+        ends = [
+            path.name.removesuffix(IMPORT_SUFFIX)
+            for path in _entries(self.folder / _POSE_3D)
+            if path.name.endswith(IMPORT_SUFFIX)
+        ]
+        return tuple(Trial(self, name, {}, {}) for name in ends)
+
     def lens_clips(self) -> dict[str, Path]:
         """Find the clips of the board for single cameras' lenses, in ``calibration/lenses``; as the clips beside it."""
         return self._board_clips(self.calibration_folder / "lenses")
@@ -291,6 +320,23 @@ class Session:
         names = sorted({*by_trial[0], *by_trial[1]}, key=natural_key)
         return tuple(Trial(self, name, by_trial[0].get(name, {}), by_trial[1].get(name, {})) for name in names)
 
+    def recordings(self) -> tuple[Path, ...]:
+        """Find the files of points in space, one for each trial and individual, in natural order."""
+        return tuple(
+            path
+            for path in _entries(self.folder / _POSE_3D)
+            if path.is_file() and path.suffix == ".csv" and not path.stem.endswith((".uncertainty", ".intervals"))
+        )
+
+    def events_of(self, pose_3d: Path) -> Path:
+        """Return where the events of one recording go."""
+        return self.folder / "events" / pose_3d.name
+
+    @property
+    def reports(self) -> Path:
+        """The folder of reports."""
+        return self.folder / "reports"
+
     def _group(self, paths: Sequence[Path]) -> dict[str, dict[str, Path]]:
         """Group files as trial to camera to file."""
         config = self.config.project
@@ -337,7 +383,17 @@ class Trial:
     @property
     def pose_3d(self) -> Path:
         """Keypoints in space."""
-        return self.session.folder / "pose-3d" / f"{self.name}.csv"
+        return self.session.folder / _POSE_3D / f"{self.name}.csv"
+
+    @property
+    def import_record(self) -> Path:
+        """Where the trial was imported from, if it was."""
+        return import_path(self.pose_3d)
+
+    @property
+    def events(self) -> Path:
+        """Events of the limbs; there need not be any."""
+        return self.session.folder / "events" / f"{self.name}.csv"
 
     @property
     def angles(self) -> Path:

@@ -19,6 +19,7 @@ __all__ = [
     "BoardSettings",
     "CalibrationSettings",
     "ExportSettings",
+    "GaitSettings",
     "Links",
     "Names",
     "ProjectSettings",
@@ -179,3 +180,14 @@ class ExportSettings(Section):
     """``[export]``."""
 
     trc: bool = True
+
+
+class GaitSettings(Section):
+    """``[gait]``: what the gait report is about; see :func:`pose3d.batch.gait_study.study_session`."""
+
+    subject: str | None = None
+    norms: str | None = None
+    norms_group: str | None = None
+    event_cutoff_hz: Annotated[float, Field(ge=0)] = 7.0
+    most_turn_deg: Annotated[float, Field(gt=0)] = 20.0
+    noise_mm: Annotated[float, Field(gt=0)] | None = None

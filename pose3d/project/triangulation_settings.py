@@ -51,7 +51,7 @@ class TriangulationSettings(Section):
     loss: Literal["huber", "soft_l1", "cauchy", "linear"] = "huber"
     loss_scale: _Positive = 3.0
     solver: Literal["banded", "scipy"] = "banded"
-    samples: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[int, Field(ge=0)] | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     scale_smooth: _Positive | None = None
     scale_length: _Positive | None = None

@@ -98,7 +98,7 @@ def test_samples_are_results_and_no_points(lab):
     lab.set(triangulation={"samples": 60})
     done, outcomes = lab.run()
     assert done == ["triangulate walk"]  # angles and exports do not depend on them
-    assert outcomes["triangulate walk"].reason == "setting triangulation.samples: 0 -> 60"
+    assert outcomes["triangulate walk"].reason == "setting triangulation.samples: none -> 60"
     lab.samples = ""
     lab.set()
     lab.run()

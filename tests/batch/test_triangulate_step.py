@@ -51,6 +51,7 @@ def write_views(folder, keypoints, trial="walk"):
 
 
 def settings(folder, **views):
+    views = {name: value for name, value in {"samples": 0, **views}.items() if value is not None}
     tables = {"project": {"fps": 100.0, "cam_regex": "_(cam_[0-9]+)$"}, "skeleton": SKELETON, "triangulation": views}
     write_config(folder.parent, tables, overwrite=True)
 
@@ -166,6 +167,20 @@ def test_samples_lie_beside_the_points(folder):
     settings(folder)
     run(folder)
     assert not samples.exists()
+
+
+def test_a_project_has_samples_unless_it_says_otherwise_or_they_are_large(folder, monkeypatch):
+    settings(folder, samples=None)
+    outcome, trial = run(folder)
+    samples = trial.pose_3d.with_name("walk.samples.npz")
+    assert read_samples(samples, csvs=[trial.pose_3d]).n_samples == 60
+    assert not any("no samples" in line for line in outcome.lines)
+    monkeypatch.setattr("pose3d.batch.triangulation._MOST_BYTES", 1e6)
+    outcome, _ = run(folder, force=True)
+    assert any(line.startswith("no samples: 60 would take 0 GB") for line in outcome.lines)
+    assert not samples.exists()
+    settings(folder, samples=None, refine=False)
+    assert run(folder)[0].status == "done"
 
 
 def test_an_ended_run_goes_on(folder, monkeypatch):

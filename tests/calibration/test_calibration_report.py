@@ -1,7 +1,6 @@
 """The calibration report: what it says, and that a browser shows it without a network."""
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,19 +51,6 @@ def one(made, make_ring, corners, board) -> Calibration:
     if "one" not in made:
         made["one"] = calibrate_detections(corners(make_ring(1), board, 25))
     return made["one"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        names = ("chromium", "chromium-browser", "google-chrome")
-        path = next((found for name in names if (found := shutil.which(name))), None)
-        if path is None and not Path(driver.chromium.executable_path).is_file():
-            pytest.skip("there is no Chromium on this machine")
-        browser = driver.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

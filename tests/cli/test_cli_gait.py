@@ -86,3 +86,28 @@ def test_angles_of_a_c3d_are_those_of_its_model(pose3d, recordings, tmp_path) ->
         ("hip_rotation_l", stored["LHipAngles"][:, 2]),
     ):
         assert np.nanmax(np.abs(found.deg[:, 0, found.names.index(name)] - values)) < 1e-3
+
+
+def test_events_come_from_the_best_that_is_there(pose3d, refused, recordings, tmp_path) -> None:
+    source = recordings / "gait-lab" / "children" / "HC030A" / "Straight_HC030A05.c3d"
+    known = read_c3d(source).events
+    outputs = {name: tmp_path / f"{name}.csv" for name in ("stored", "plates", "both", "given")}
+    told = {}
+    for name, flags in (("stored", ["--stored"]), ("plates", ["--plates"]), ("both", ["--plates", "--stored"])):
+        told[name] = pose3d("events", source, *flags, "-o", outputs[name], "--json").json["source"]
+    assert told == {
+        "stored": "the file itself",
+        "plates": "force plates (4), heels and toes (4)",
+        "both": "the file itself",
+    }
+    np.testing.assert_allclose(read_events(outputs["stored"]).time_s, known.time_s, atol=1e-4)
+    by_plates = read_events(outputs["plates"])
+    assert (by_plates.limbs, by_plates.kinds) == (known.limbs, known.kinds)
+    assert np.abs(by_plates.time_s - known.time_s).max() < 0.05
+    outcome = pose3d("events", source, "--events", outputs["plates"], "--stored", "-o", outputs["given"])
+    assert f"from {outputs['plates']}" in outcome.out
+    assert outputs["given"].read_bytes() == outputs["plates"].read_bytes()
+    gait = recordings / "gait-lab" / "plug-in-gait" / "Gait.c3d"
+    assert "holds no events" in refused("events", gait, "--stored", "-o", tmp_path / "no.csv")
+    assert pose3d("events", outputs["plates"], "--plates", "-o", tmp_path / "no.csv").code == 2
+    assert not (tmp_path / "no.csv").exists()

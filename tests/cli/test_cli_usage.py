@@ -10,7 +10,7 @@ import pytest
 from pose3d.cli_parsing import camera_files, parse_offsets, parse_size
 
 COMMANDS = ("calibrate", "sync", "triangulate", "angles", "export", "filter", "quality", "reproject")
-COMMANDS += ("demo", "init", "run", "doctor")
+COMMANDS += ("demo", "init", "run", "import", "doctor", "render", "play")
 
 
 def test_help_names_every_command(pose3d) -> None:

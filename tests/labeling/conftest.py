@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -162,19 +161,6 @@ def _serve() -> Iterator[Callable[..., Server]]:
         server.process.wait()
         server.process.stdout.close()
         server.process.stderr.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        names = ("chromium", "chromium-browser", "google-chrome")
-        path = next((found for name in names if (found := shutil.which(name))), None)
-        if path is None and not Path(driver.chromium.executable_path).is_file():
-            pytest.skip("there is no Chromium on this machine")
-        browser = driver.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 class Page:

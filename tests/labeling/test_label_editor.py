@@ -6,8 +6,9 @@ import pytest
 
 from pose3d.data.labels import ImageName, LabelledImages, Labels, Mark
 from pose3d.errors import FormatError, Pose3DError
+from pose3d.io.local_page import RequestError
 from pose3d.labeling.editor import LabelEditor
-from pose3d.labeling.page_state import RequestError, apply_action, describe_instant, describe_project
+from pose3d.labeling.page_state import apply_action, describe_instant, describe_project
 from pose3d.labeling.queue import QueueItem, group_instants, order_instants, read_queue, write_queue
 from pose3d.labeling.task import Guess
 

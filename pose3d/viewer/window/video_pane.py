@@ -128,12 +128,15 @@ class VideoPane(QWidget):
         self.pictured.emit(self.camera)
 
     @property
-    def drawn_row(self) -> int:
-        """The row whose keypoints are drawn: that of the picture, which for a moment may be another than wanted."""
+    def drawn_row(self) -> int | None:
+        """The row whose keypoints are drawn: that of the picture, which for a moment may be another than wanted.
+
+        None where the picture is of no row, as a video's first keyframe may lie before the data.
+        """
         if self.shown is None or self.shown.frame == self.wanted or self.message:
             return self.row
-        near = int(np.searchsorted(self._frames, self.shown.frame))
-        return min(max(near, 0), len(self._frames) - 1)
+        rows = np.flatnonzero(self._frames == self.shown.frame)
+        return int(rows[0]) if len(rows) else None
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw."""
@@ -151,8 +154,9 @@ class VideoPane(QWidget):
                 painter.drawImage(place, self._image)
         else:
             painter.fillRect(place, QColor(20, 24, 30))
-        if self.overlay and self.playback.n_frames:
-            self._draw_points(painter, scale, np.array([left, top]))
+        row = self.drawn_row
+        if self.overlay and self.playback.n_frames and row is not None:
+            self._draw_points(painter, row, scale, np.array([left, top]))
         self._draw_chip(painter)
         if self.message:
             painter.setPen(qcolor(palette.DIM))
@@ -161,8 +165,8 @@ class VideoPane(QWidget):
             painter.drawText(self.rect().adjusted(12, 30, -12, -8), flags, self.message)
         painter.end()
 
-    def _draw_points(self, painter: QPainter, scale: float, corner: FloatArray) -> None:
-        playback, row = self.playback, self.drawn_row
+    def _draw_points(self, painter: QPainter, row: int, scale: float, corner: FloatArray) -> None:
+        playback = self.playback
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         made = (playback.reprojected(self.camera, row) + 0.5) * scale + corner
         seen = (playback.detected(self.camera, row) + 0.5) * scale + corner
@@ -192,9 +196,9 @@ class VideoPane(QWidget):
 
     def error_px(self) -> float:
         """Return the mean distance between detections and the points of the drawn row, px of the video."""
-        if not self.playback.n_frames:
-            return float("nan")
         row = self.drawn_row
+        if not self.playback.n_frames or row is None:
+            return float("nan")
         away = self.playback.reprojected(self.camera, row) - self.playback.detected(self.camera, row)
         distance = np.hypot(away[..., 0], away[..., 1])
         distance = distance[np.isfinite(distance)]

@@ -114,11 +114,7 @@ class OpenVideo:
         try:
             for packet in container.demux(stream):
                 if may:
-                    unseen = self._unseen(packet)
-                    context.skip_frame = "NONREF" if unseen else "DEFAULT"
-                    if unseen:
-                        before = self._left_out_to
-                        self._left_out_to = packet.pts if before is None else max(packet.pts, before)
+                    context.skip_frame = "NONREF" if self._leaves_out(packet) else "DEFAULT"
                 for frame in packet.decode():
                     if frame.is_corrupt:
                         logger.warning("%s: a picture about frame %d is damaged", self.path, count)
@@ -130,10 +126,13 @@ class OpenVideo:
                 f"the good part with `ffmpeg -i {self.path.name} -c copy repaired{self.path.suffix}`"
             ) from error
 
-    def _unseen(self, packet: Any) -> bool:
-        if not self.leaves_out or self.needed_from is None or packet.pts is None or packet.is_keyframe:
+    def _leaves_out(self, packet: Any) -> bool:
+        """Tell whether a packet's picture is left out where no other leans on it, and remember how far that went."""
+        time, needed = packet.pts, self.needed_from
+        if not self.leaves_out or needed is None or time is None or packet.is_keyframe or time >= needed:
             return False
-        return bool(packet.pts < self.needed_from)
+        self._left_out_to = time if self._left_out_to is None else max(time, self._left_out_to)
+        return True
 
     def _get(self) -> tuple[Any, Any]:
         if self._held is None:

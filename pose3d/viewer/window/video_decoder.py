@@ -83,6 +83,7 @@ class VideoDecoder:
         self._served: _Wish | None = None
         self._ends = False
         self._current: _Wish | None = None
+        self._keys = np.zeros(1, dtype=np.int64)
         self._at = self._goal = 0  # the frame decoded last, and the one to come to
         self._kept: OrderedDict[_Wish, Image] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name=f"decoder {path.name}", daemon=True)
@@ -121,6 +122,7 @@ class VideoDecoder:
             self._fail(f"{self.path.name}: {type(error).__name__}: {error}")
 
     def _decode(self, video: VideoFile) -> None:
+        self._keys = video.key_frames
         turns = -video.rotation_deg // 90 % 4
         scaler = frame_scaler("bgra", Interpolation.FAST_BILINEAR)
 
@@ -141,10 +143,9 @@ class VideoDecoder:
 
     def _frames_to_show(self, video: VideoFile) -> Iterator[int]:
         """Yield the frame of the latest wish, and before it the nearest key frame where decoding takes a while."""
-        starts = video.key_frames
         while (wish := self._next_wish(video)) is not None:
             self._current = wish
-            key = int(starts[np.searchsorted(starts, wish.frame, side="right") - 1])
+            key = self._key_before(wish.frame)
             if not key - _HOP <= self._at <= wish.frame and wish.frame - key >= _FAR:
                 self._goal = key
                 yield key
@@ -152,9 +153,17 @@ class VideoDecoder:
                 self._goal = wish.frame
                 yield wish.frame
 
+    def _key_before(self, frame: int) -> int:
+        return int(self._keys[np.searchsorted(self._keys, frame, side="right") - 1])
+
     def _gives_up(self, found: int) -> bool:
+        """Tell whether the wanted frame is not even on the way to what is wanted by now."""
         self._at = found
-        return self._goal - found > _HOP and self._newer()
+        with self._news:
+            wish, ends = self._wish, self._ends
+        if ends or wish is None or self._goal - found <= _HOP:
+            return ends
+        return wish.frame < self._goal or self._key_before(wish.frame) > self._goal
 
     def _read(self, source: FrameSource) -> None:
         import cv2

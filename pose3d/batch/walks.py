@@ -217,7 +217,7 @@ def _draw(
             walk=measured,
             event_times={key: drawn[first : first + _CHUNK] for key, drawn in times.items()},
         )
-        parts.append(draw_walk(gait))
+        parts.append(draw_walk(gait, measured))
     return _joined(parts)
 
 

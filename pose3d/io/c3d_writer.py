@@ -1,7 +1,8 @@
 """C3D written: points, angles beside them, and events, so that gait laboratories' programs show them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from pose3d.io.tables import individual_paths
 __all__ = ["write_c3d"]
 
 _LONGEST_NAME = 127
+_LONGEST_LIST = 255  # a parameter holds no more; it goes on in NAME2, NAME3, ...
 _MOST_FRAMES = 65535
 _CONTEXTS = {"L": "Left", "R": "Right"}
 _LABELS = {STRIKE: ("Foot Strike", 1), OFF: ("Foot Off", 2)}
@@ -100,19 +102,18 @@ def _write(
     for name, value in (("X_SCREEN", "+X"), ("Y_SCREEN", "+Z"), ("ANGLE_UNITS", "deg")):
         file.add_parameter("POINT", name, [value])
     if angles:
-        file.add_parameter("POINT", "ANGLES", angles)
+        _add_list(file, "POINT", "ANGLES", angles)
         file.add_parameter("POINT", "TYPE_GROUPS", ["ANGLES", "ANGLE"])
     if events is not None and len(events):
         kinds = [_LABELS.get(kind, (kind, 0)) for kind in events.kinds]
         file.add_parameter("EVENT", "USED", [len(events)])
-        file.add_parameter("EVENT", "CONTEXTS", [_CONTEXTS.get(limb, limb) for limb in events.limbs])
-        file.add_parameter("EVENT", "LABELS", [label for label, _ in kinds])
-        file.add_parameter("EVENT", "ICON_IDS", [icon for _, icon in kinds])
-        minutes, seconds = np.divmod(events.time_s, 60.0)
-        file.add_parameter("EVENT", "TIMES", np.stack([minutes, seconds]))
+        _add_list(file, "EVENT", "CONTEXTS", [_CONTEXTS.get(limb, limb) for limb in events.limbs])
+        _add_list(file, "EVENT", "LABELS", [label for label, _ in kinds])
+        _add_list(file, "EVENT", "ICON_IDS", [icon for _, icon in kinds])
+        _add_list(file, "EVENT", "TIMES", np.stack(np.divmod(events.time_s, 60.0)))
         for name in ("SUBJECTS", "DESCRIPTIONS"):
-            file.add_parameter("EVENT", name, [""] * len(events))
-        file.add_parameter("EVENT", "GENERIC_FLAGS", [0] * len(events))
+            _add_list(file, "EVENT", name, [""] * len(events))
+        _add_list(file, "EVENT", "GENERIC_FLAGS", [0] * len(events))
     data = np.ones((4, len(names), len(xyz)))
     data[:3] = np.moveaxis(xyz, -1, 0).swapaxes(1, 2)
     nowhere = np.isnan(data[:3]).all(0)
@@ -124,3 +125,12 @@ def _write(
         file.write(str(path))
     except (RuntimeError, OSError, ValueError) as error:
         raise Pose3DError(f"{path}: cannot be written ({' '.join(str(error).split())[:120]})") from error
+
+
+def _add_list(file: Any, group: str, name: str, values: Sequence[str] | Sequence[int] | FloatArray) -> None:
+    """Add a parameter with an item each (of an array, a column), in as many parts as it takes."""
+    n = values.shape[-1] if isinstance(values, np.ndarray) else len(values)
+    for number, first in enumerate(range(0, n, _LONGEST_LIST), start=1):
+        part = slice(first, first + _LONGEST_LIST)
+        own = values[:, part] if isinstance(values, np.ndarray) else values[part]
+        file.add_parameter(group, name if number == 1 else f"{name}{number}", own)

@@ -51,8 +51,6 @@ def tidy_table(
     *,
     angle_status: "np.ndarray[Any, np.dtype[np.uint8]] | None" = None,
     spread: tuple[FloatArray, FloatArray] | None = None,
-    angle_spread: tuple[FloatArray, FloatArray] | None = None,
-    angle_sd: FloatArray | None = None,
     fps: float | None = None,
 ) -> pd.DataFrame:
     """Make the long table of a trial.
@@ -63,15 +61,11 @@ def tidy_table(
     points : Keypoints3D
         Their standard deviations come from their covariance, where they have one.
     angles : JointAngles, optional
-        Of the same frames and individuals.
+        Of the same frames and individuals; with their intervals, where they have some.
     angle_status : (n_frames, n_individuals, n_angles) uint8 array, optional
         Of :class:`pose3d.data.Status`: the worst of the keypoints of each angle.
     spread : two (n_frames, n_individuals, n_keypoints, 3) arrays, mm, optional
         Low and high.
-    angle_spread : two (n_frames, n_individuals, n_angles) arrays, degrees, optional
-        Low and high.
-    angle_sd : (n_frames, n_individuals, n_angles) array, degrees, optional
-        Instead of ``angles.sd_deg``.
     fps : float, optional
         Instead of ``points.fps``.
 
@@ -93,9 +87,10 @@ def tidy_table(
         if angle_status is None:
             angle_status = np.full(angles.deg.shape, Status.OBSERVED, dtype=np.uint8)
         angle_status = np.where(np.isfinite(angles.deg), angle_status, Status.MISSING)
-        sd = angles.sd_deg if angle_sd is None else angle_sd
+        low, high = angles.low_deg, angles.high_deg
+        ends = None if low is None or high is None else (low, high)
         names = [(*_angle(name), "deg") for name in angles.names]
-        tables.append(_long(trial, points, rate, names, (angles.deg, angle_status, sd, angle_spread)))
+        tables.append(_long(trial, points, rate, names, (angles.deg, angle_status, angles.sd_deg, ends)))
     table = pd.concat(tables, ignore_index=True)
     return table.drop(columns=[name for name in _MORE_COLUMNS if table[name].isna().all()])
 

@@ -32,7 +32,7 @@ def rows(path):
 
 def test_joint_centres_of_a_laboratory_become_repetitions(squats, pose3d, tmp_path):
     """A C3D whose points are the hip, knee and ankle centres of another model, without segment axes."""
-    folder, truth = squats
+    _, truth = squats
     kept = [i for i, name in enumerate(truth.points.keypoints) if name[1:] in ("Hip", "Knee", "Ankle")]
     ends = {"Hip": "HJC", "Knee": "KJC", "Ankle": "AJC"}
     names = [name[0] + ends[name[1:]] for name in (truth.points.keypoints[i] for i in kept)]

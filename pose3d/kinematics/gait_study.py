@@ -66,6 +66,12 @@ def study_gait(
     """
     trials, reasons = tuple(trials), dict(not_comparable or {})
     if norms is not None:
+        measured = {name[:-2] for name in _angles(trials)}
+        reasons |= {
+            name: f"the norm is in {band.unit}, not in deg"
+            for name, band in norms.bands.items()
+            if name in measured and band.unit != "deg"
+        }
         norms = replace(norms, bands={name: band for name, band in norms.bands.items() if name not in reasons})
     n_samples = min((0 if trial.drawn is None else trial.drawn.n_samples for trial in trials), default=0)
     curves = {name: _curve(name, trials, n_samples) for name in _angles(trials)}

@@ -227,3 +227,12 @@ def test_angles_without_samples_have_no_intervals_and_the_rest_has():
     assert not peak(study, "knee_flexion", "range").sides["L"].mean.is_known
     assert np.isfinite(study.scores["overall"].value)
     assert not study.scores["overall"].is_known
+
+
+def test_a_norm_in_another_unit_is_not_compared():
+    percent = np.linspace(0, 100, 51)
+    turned = {"knee_flexion": NormBand(percent, np.full(51, 0.3), np.full(51, 0.1), unit="rad")}
+    study = study_gait([trial()], Norms(turned))
+    assert study.not_comparable == {"knee_flexion": "the norm is in rad, not in deg"}
+    assert study.scores.keys() == {"left", "right", "overall"}
+    assert np.isnan(study.scores["overall"].value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pose3d.batch.corrections import CorrectedPoints, correct_angles, correct_events, correct_points
-from pose3d.batch.gait import gait_events, level_rotation, measure_walk, tilt_of, turn_points
+from pose3d.batch.gait import gait_events, has_steps, level_rotation, measure_walk, tilt_of, turn_points
 from pose3d.batch.gait_samples import EventTimes, event_samples
 from pose3d.data import Keypoints3D
 from pose3d.data.recording_facts import RecordingFacts, measure_coverage
@@ -145,11 +145,15 @@ def measure_files(files: WalkFiles, settings: WalkSettings | None = None) -> Mea
         points = turn_points(points, *level)
         tilt = tilt_of(level[0])
         remarks.append(f"Z did not point up: the floor was found from the feet that stand on it, {tilt:.0f}° off")
+    events, source = None, "found from heels and toes"
     if files.events is not None:
-        events, source = read_events(files.events), f"{files.events.parent.name}/{files.events.name}"
-    else:
+        stored, name = read_events(files.events), f"{files.events.parent.name}/{files.events.name}"
+        if has_steps(stored) or not len(stored):
+            events, source = stored, name
+        else:
+            remarks.append(f"{name} holds no strikes and offs of L and R: these were found from heels and toes")
+    if events is None:
         events = gait_events(points, cutoff_hz=settings.event_cutoff_hz)
-        source = "found from heels and toes"
     events, said = correct_events(events, files.corrections.edits)
     remarks += said
     if files.corrections.edits.events:

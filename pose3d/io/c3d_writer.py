@@ -10,7 +10,7 @@ from pose3d.data import Keypoints3D
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.errors import DataError, Pose3DError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import atomic_path, require_suffix
+from pose3d.io.files import atomic_path, require_rate, require_suffix
 from pose3d.io.tables import individual_paths
 
 __all__ = ["write_c3d"]
@@ -60,9 +60,7 @@ def write_c3d(
         If the file cannot be written.
     """
     require_suffix(path, ".c3d")
-    rate = points.fps if fps is None else fps
-    if rate is None or not 0 < rate < np.inf:
-        raise DataError(f"{path}: a C3D needs the frame rate, which the points do not have; give --fps")
+    rate = require_rate(path, points.fps if fps is None else fps, "a C3D")
     angles = dict(angles or {})
     if len(points.individuals) > 1 and (angles or events is not None):
         raise DataError(f"{path}: angles and events belong to one individual, the points are of several")
@@ -79,7 +77,7 @@ def write_c3d(
     for i, file in enumerate(paths):
         xyz = np.concatenate([points.xyz[:, i], *(np.asarray(values)[:, None] for values in angles.values())], axis=1)
         with atomic_path(file) as temporary:
-            _write(temporary, xyz, names, float(rate), points.start, list(angles), events)
+            _write(temporary, xyz, names, rate, points.start, list(angles), events)
     return paths
 
 

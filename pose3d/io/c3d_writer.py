@@ -28,7 +28,6 @@ def write_c3d(
     *,
     angles: Mapping[str, FloatArray] | None = None,
     events: LimbEvents | None = None,
-    fps: float | None = None,
 ) -> tuple[Path, ...]:
     """Write points as C3D, in mm, Z up.
 
@@ -44,8 +43,6 @@ def write_c3d(
         By names such as ``LKneeAngles``; of a single individual.
     events : LimbEvents, optional
         Of a single individual; strikes and offs of L and R get Vicon's names.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -60,7 +57,7 @@ def write_c3d(
         If the file cannot be written.
     """
     require_suffix(path, ".c3d")
-    rate = require_rate(path, points.fps if fps is None else fps, "a C3D")
+    rate = require_rate(path, points.fps, "a C3D")
     angles = dict(angles or {})
     if len(points.individuals) > 1 and (angles or events is not None):
         raise DataError(f"{path}: angles and events belong to one individual, the points are of several")

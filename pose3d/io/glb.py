@@ -31,9 +31,7 @@ _MOST_M = 0.022
 _SEGMENTS = 12
 
 
-def write_glb(
-    points: Keypoints3D, path: str | Path, *, edges: Sequence[tuple[str, str]] = (), fps: float | None = None
-) -> tuple[Path, ...]:
+def write_glb(points: Keypoints3D, path: str | Path, *, edges: Sequence[tuple[str, str]] = ()) -> tuple[Path, ...]:
     """Write points as an animated GLB.
 
     Parameters
@@ -44,8 +42,6 @@ def write_glb(
         Several individuals go to one file each, ``<stem>_<individual>.glb``.
     edges : sequence of (str, str)
         The bones.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -57,7 +53,7 @@ def write_glb(
         If the frame rate is unknown, an individual is never seen, or `path` is not named as a glb.
     """
     require_suffix(path, ".glb")
-    rate = require_rate(path, points.fps if fps is None else fps, "a GLB")
+    rate = require_rate(path, points.fps, "a GLB")
     index = {name: i for i, name in enumerate(points.keypoints)}
     bones = [(index[a], index[b]) for a, b in edges if a in index and b in index]
     paths = individual_paths(path, points.individuals)

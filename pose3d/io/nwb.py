@@ -62,7 +62,6 @@ def write_nwb(
     edges: Sequence[tuple[str, str]] = (),
     written: datetime | None = None,
     source: str = "",
-    fps: float | None = None,
 ) -> tuple[Path, ...]:
     """Write points and angles as NWB.
 
@@ -80,8 +79,6 @@ def write_nwb(
         With a time zone: stands for the session's start where that is not known. By default now.
     source : str
         From which file the points come.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -96,7 +93,7 @@ def write_nwb(
         If pynwb or ndx-pose is not installed.
     """
     require_suffix(path, ".nwb")
-    rate, subject = require_rate(path, points.fps if fps is None else fps, "NWB"), subject or NwbSubject()
+    rate, subject = require_rate(path, points.fps, "NWB"), subject or NwbSubject()
     if angles is not None and (angles.n_frames, angles.individuals) != (points.n_frames, points.individuals):
         raise DataError(f"{path}: the angles are of other frames or individuals than the points")
     if subject.subject_id is not None and len(points.individuals) > 1:

@@ -85,7 +85,7 @@ def test_several_individuals_go_to_a_file_each(tmp_path):
     ("points", "options", "told"),
     [
         (make(fps=None), {}, "frame rate"),
-        (make(), {"fps": 0.0}, "frame rate"),
+        (make(fps=0.0), {}, "frame rate"),
         (make(keypoints=("a" * 200, "b")), {}, "1 to 127 letters"),
         (make(), {"angles": {"LHip": np.zeros((40, 3))}}, "must differ"),
         (make(), {"angles": {"LHipAngles": np.zeros((40, 2))}}, "three angles"),

@@ -319,11 +319,13 @@ class Painter:
             size = max(labels.size_px * self.scale, 10.0)
             for i in np.argsort(depth):
                 x, y = pixels[i]
-                if not (-50 < x < self.size[0] + 50 and -50 < y < self.size[1] + 50):
+                if not (0 <= x < self.size[0] and 0 <= y < self.size[1]):
                     continue
                 width, height = text_size(labels.text[i], size)
                 if labels.beside:
                     x += (width / 2 + 26 * self.scale) * (1 if x >= centre_px else -1)
+                x = min(max(x, width / 2 + 2), self.size[0] - width / 2 - 2)
+                y = min(max(y, height / 2 + 2), self.size[1] - height / 2 - 2)
                 for step in (0, -1, 1, -2, 2, 3):
                     top = y - height / 2 + step * height
                     box = (x - width / 2, top, x + width / 2 + size / 3, top + height)

@@ -31,9 +31,8 @@ def film_of_walk(session: Session, study: GaitStudy) -> Film | None:
             strides = trial.gait.sides[side].strides
             for i in np.flatnonzero(strides.kept)[:1].tolist():
                 times = np.interp(_PERCENTS, (0, 100), (strides.start_s[i], strides.end_s[i]))
-                caption = (
-                    f"{trial.name}: the {words} foot's stride from {times[0]:.2f} to {times[-1]:.2f} s. {_COLOURS}"
-                )
+                span = f"{times[0]:.2f} to {times[-1]:.2f} s"
+                caption = f"{trial.name}: the first {words} stride that counts, {span}. {_COLOURS}"
                 return _film(session, trial.name, times.tolist(), [f"{percent} %" for percent in _PERCENTS], caption)
     return None
 

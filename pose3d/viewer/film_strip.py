@@ -42,19 +42,15 @@ def film_strip(playback: Playback, rows: Sequence[int], size: tuple[int, int], *
     """
     path, ground = playback.path_of_subject, playback.ground
     framed = [frame_camera(playback, view, row=row, aspect=size[0] / size[1]) for row in rows]
-    widest = int(np.argmax([each.distance_mm for each in framed]))
-    camera, middle = framed[widest], path[rows[widest]]
+    widest = max(framed, key=lambda camera: camera.distance_mm)
     ahead, left, _ = ground.axes @ (path[rows[-1]] - path[rows[0]])
-    if view == "side" and np.hypot(ahead, left) > _GOES * playback.size_mm:
-        camera = camera.turned(float(np.degrees(np.arctan2(left, ahead))), 0.0)
+    goes = view == "side" and np.hypot(ahead, left) > _GOES * playback.size_mm
+    camera = widest.turned(float(np.degrees(np.arctan2(left, ahead))), 0.0) if goes else widest
     playback = replace(playback)
     vars(playback)["sides"] = _EXCHANGED[playback.sides]
-    painter = Painter(size)
-    moved = path[list(rows)] - middle
-    moved -= np.outer(moved @ ground.up, ground.up)  # the floor stays where it is
-    return np.hstack(
-        [
-            painter.paint(build_scene(playback, row, _LOOK), camera.looking_at(camera.target + aside))
-            for row, aside in zip(rows, moved, strict=True)
-        ]
-    )
+    painter, moments = Painter(size), []
+    for row, own in zip(rows, framed, strict=True):
+        rise = (own.target - widest.target) @ ground.up  # the floor stays where it is
+        looking = camera.looking_at(own.target - rise * ground.up)
+        moments.append(painter.paint(build_scene(playback, row, _LOOK), looking))
+    return np.hstack(moments)

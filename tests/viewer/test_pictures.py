@@ -9,6 +9,7 @@ from pose3d.data import JointAngles
 from pose3d.viewer import palette
 from pose3d.viewer.angle_panel import AnglePanel
 from pose3d.viewer.captions import caption_words
+from pose3d.viewer.film_strip import film_strip
 from pose3d.viewer.painter import Painter
 from pose3d.viewer.pictures import PictureMaker, PictureSettings
 from pose3d.viewer.scene import Scene
@@ -87,3 +88,19 @@ def test_no_label_stands_on_the_captions_and_long_names_end_before_the_time(play
     assert images[0][y0:y1, x0:x1].any()
     assert not images[1][y0:y1, x0:x1].any()
     assert images[1].any()
+
+
+def test_a_film_shows_a_walk_from_its_side_with_the_colours_of_reports(playback) -> None:
+    rows = (10, 25, 40, 60)
+    strip = film_strip(playback, rows, (160, 240))
+    assert strip.shape == (240, 640, 3)
+    lowest = []
+    for moment in np.split(strip, len(rows), axis=1):
+        blues, oranges = (moment[..., a].astype(int) - moment[..., b] > 60 for a, b in ((0, 2), (2, 0)))
+        body = np.argwhere(blues | oranges)
+        assert blues.sum() > oranges.sum() > 50, "the right side is the nearer one, and blue"
+        assert body[:, 1].min() > 5
+        assert body[:, 1].max() < 155
+        lowest.append(int(body[:, 0].max()))
+    assert np.ptp(lowest) < 12, "feet stay on the floor"
+    assert min(lowest) > 190

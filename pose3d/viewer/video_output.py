@@ -168,7 +168,7 @@ def portable(playback: Playback, picture: PictureSettings) -> Playback:
         points=points if ellipsoids else replace(points, covariance=None),
         raw=playback.raw if picture.scene.raw else None,
         views=playback.views if overlays else None,
-        angles=playback.angles if picture.scene.angles else None,
+        angles=playback.angles if picture.scene.angles or picture.view == GRID_VIEW else None,
         samples=None,
         norms=None,
         timing=playback.timing,

@@ -62,6 +62,11 @@ class Corrections:
         return None if self._log is None else self._log.path
 
     @property
+    def has_queue(self) -> bool:
+        """Whether instants can be sent to a labelling queue."""
+        return self._queue is not None
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """What has been corrected, in words."""
         return tuple(edit.words for edit in self.edits.entries)

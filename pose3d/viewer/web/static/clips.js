@@ -2,7 +2,9 @@
 
 const LEAST_RATE = 0.0625, MOST_RATE = 16; // at which browsers play
 const PATIENCE_MS = 400;
-const FAR = 4; // frames to decode before the wanted one from which on the key frame is shown first
+const FAR = 4; // frames to decode before the wanted one from which on the key frame may be shown first
+const AT_ONCE_MS = 60; // what takes no longer to decode needs no other picture before it
+const AHEAD = 6; // frames that browsers decode after the sought one before they show it
 
 // Where the last of ascending numbers is that is not above another.
 function lastUpTo(numbers, most) {
@@ -16,9 +18,9 @@ function lastUpTo(numbers, most) {
 }
 
 // What comes next on the way to a frame: the key frame before it, at which decoding begins, unless there is a nearer picture.
-export function nextFrame(wanted, present, keys) {
+export function nextFrame(wanted, present, keys, far = FAR) {
   const key = keys.length ? Math.min(wanted, keys[lastUpTo(keys, wanted)]) : wanted, way = wanted - key;
-  return way < FAR || (present >= 0 && Math.abs(wanted - present) <= way) ? wanted : key;
+  return way < far || (present >= 0 && Math.abs(wanted - present) <= way) ? wanted : key;
 }
 
 // A file that the browser plays. Seeks go to the middle of a frame's time.
@@ -27,7 +29,7 @@ export class PlayedClip {
     this.element = document.createElement("video");
     Object.assign(this.element, { muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
     // `present` is the frame that the browser has come to, `shown` the one that it is known to show.
-    Object.assign(this, { times: Float64Array.from(info.times_s), keys: info.keys, shown: -1, present: -1, wanted: -1, asked: -1, seeking: false, start: null, changed });
+    Object.assign(this, { times: Float64Array.from(info.times_s), keys: info.keys, shown: -1, present: -1, wanted: -1, asked: -1, seeking: false, hurried: false, frameMs: 4, start: null, changed });
     const { times } = this, n = times.length;
     this.usual = n > 1 ? (times[n - 1] - times[0]) / (n - 1) : 0.04;
     this.element.addEventListener("error", () => broken());
@@ -36,6 +38,8 @@ export class PlayedClip {
     this.element.addEventListener("seeked", () => {
       this.seeking = false;
       this.present = this.asked;
+      const took = (performance.now() - this.since) / (this.asked - this.keys[lastUpTo(this.keys, this.asked)] + AHEAD);
+      this.frameMs += 0.3 * (took - this.frameMs);
       clearTimeout(this.waiting);
       if (this.wanted !== this.asked) this.seek();
       // A browser that shows no new picture says nothing: then it was there already.
@@ -74,13 +78,19 @@ export class PlayedClip {
 
   goTo(frame) {
     if (!this.element.paused) this.element.pause();
+    if (this.seeking && frame !== this.wanted) this.hurried = true;
     this.wanted = frame;
     if (!this.seeking && (this.wanted !== this.shown || this.asked !== this.wanted)) this.seek();
   }
 
+  // How many frames before the wanted one take long enough for the key frame to be shown first: few where one wish
+  // follows the other, since then only key frames come in time.
+  get far() { return this.hurried ? FAR : Math.max(FAR, AT_ONCE_MS / this.frameMs); }
+
   seek() {
     if (this.start === null || this.wanted < 0) return;
-    this.asked = nextFrame(this.wanted, this.present, this.keys);
+    this.asked = nextFrame(this.wanted, this.present, this.keys, this.far);
+    if (this.asked === this.wanted) this.hurried = false;
     const target = this.middleOf(this.asked);
     if (Math.abs(this.element.currentTime - target) < 1e-4) {
       this.present = this.asked;
@@ -89,6 +99,7 @@ export class PlayedClip {
       return;
     }
     this.seeking = true;
+    this.since = performance.now();
     this.element.currentTime = target;
   }
 
@@ -103,6 +114,7 @@ export class PlayedClip {
     const target = this.middleOf(frame), late = target - this.element.currentTime;
     if (Math.abs(late) > Math.max(0.25, 4 * this.usual) * Math.max(1, rate)) {
       this.seeking = true;
+      this.since = performance.now();
       this.element.currentTime = target;
     }
     this.element.playbackRate = Math.max(LEAST_RATE, Math.min(MOST_RATE, rate * (1 + Math.max(-0.5, Math.min(0.5, late * 2 / Math.max(1, rate))))));

@@ -29,7 +29,11 @@ class Player {
     this.drawnRow = -1;
     const shows = meta.cameras.map((camera, i) => [camera, i]).filter(([camera]) =>
       (camera.video && recording.source.served) || (camera.size && (camera.detections >= 0 || camera.reprojections >= 0)));
-    this.panes = shows.map(([, i]) => new Pane(i, recording, colours, (resized) => this.refresh(resized)));
+    this.touched = new Set(); // panes that show another picture
+    this.panes = shows.map(([, i]) => new Pane(i, recording, colours, (pane, resized) => {
+      if (resized) this.refresh(true);
+      else this.touched.add(pane);
+    }));
     this.panes.forEach((pane) => {
       $("panes").append(pane.element);
       pane.element.addEventListener("click", () => this.enlarge(pane));
@@ -136,7 +140,12 @@ class Player {
 
   tick() {
     const { clock } = this, row = clock.row;
-    if (row === this.drawnRow && !this.dirty && clock.playing === this.wasPlaying) return;
+    const panes = [...this.touched];
+    this.touched.clear();
+    if (row === this.drawnRow && !this.dirty && clock.playing === this.wasPlaying) {
+      for (const pane of panes) pane.draw(this.marks, clock.playing);
+      return;
+    }
     this.wasPlaying = clock.playing;
     this.dirty = false;
     this.drawnRow = row;

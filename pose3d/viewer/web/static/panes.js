@@ -44,12 +44,12 @@ export class Pane {
     } catch (error) {
       this.say(error.message);
     }
-    this.redraw(true);
+    this.redraw(this, true);
   }
 
-  played(broken) { return new PlayedClip(`video/${this.index}`, this.info, () => this.redraw(), broken); }
+  played(broken) { return new PlayedClip(`video/${this.index}`, this.info, () => this.redraw(this), broken); }
 
-  pictured() { return new PictureClip(`frame/${this.index}`, this.info, () => this.redraw(), (message) => this.say(message)); }
+  pictured() { return new PictureClip(`frame/${this.index}`, this.info, () => this.redraw(this), (message) => this.say(message)); }
 
   use(clip) {
     this.clip?.close();
@@ -76,7 +76,7 @@ export class Pane {
 
   say(message) {
     this.message = message;
-    this.redraw();
+    this.redraw(this);
   }
 
   inside(row) { return this.frames && this.frames[row] >= 0 && this.frames[row] < this.nFrames; }

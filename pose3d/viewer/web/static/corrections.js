@@ -43,8 +43,8 @@ export class Corrections {
     const { player } = this;
     try {
       const state = await player.recording.source.send("api/correct", wish);
-      await player.recording.renew(state.revision);
       this.state = state;
+      await player.recording.renew(state.revision);
       this.chosen = null;
       player.renewed();
       player.say(state.said);

@@ -93,7 +93,16 @@ export class Strip {
     context.lineWidth = 1.5;
     context.strokeStyle = colours.background;
     context.stroke();
-    if (chosen) this.mark(context, chosen, this.dragged ?? chosen.row, 1.6);
+    if (!chosen) return;
+    const at = this.dragged ?? chosen.row, words = `${sideOf(chosen.limb)}${chosen.kind}`;
+    this.mark(context, chosen, at, 1.6);
+    context.font = "600 12px system-ui, 'DejaVu Sans', sans-serif";
+    const left = this.xOf(at) + 11 + context.measureText(words).width < wide;
+    context.textAlign = left ? "left" : "right";
+    context.lineWidth = 4;
+    context.strokeStyle = colours.panel;
+    context.strokeText(words, this.xOf(at) + (left ? 11 : -11), 11);
+    context.fillText(words, this.xOf(at) + (left ? 11 : -11), 11);
   }
 
   // An event: a triangle where a foot comes down, a bar where it leaves.

@@ -13,13 +13,18 @@ if TYPE_CHECKING:
     from pose3d.data import Board
 
 __all__ = [
+    "PARTS",
     "BoardOptions",
     "CamRegex",
     "EditsFile",
     "Files",
+    "OnlyTrials",
     "Output",
     "ReconstructionOptions",
+    "RecordingParts",
     "RecordingTiming",
+    "ReportFolder",
+    "ReportSubject",
     "SkeletonName",
     "TimingOptions",
     "TriangulationOptions",
@@ -55,10 +60,53 @@ EditsFile = Annotated[
         show_default=False,
     ),
 ]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FOLDER", help="[dim]Default: SESSION/reports.[/dim]", show_default=False),
+]
+ReportSubject = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE",
+        help=r"What the report calls the person: a code, not a name. [dim]Default: subject of \[gait].[/dim]",
+        show_default=False,
+    ),
+]
+OnlyTrials = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Of these recordings alone; may be given again.", show_default=False),
+]
 SkeletonName = Annotated[
     str | None,
     typer.Option("--skeleton", metavar="NAME", help="Names of the keypoints: coco17, halpe26, body25(b), blazepose33."),
 ]
+
+
+PARTS = "What belongs to the recording"
+"""The panel of such options in the help."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingParts:
+    """What belongs to a recording of 3D keypoints that lies in no project."""
+
+    trial: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which trial of a session.", rich_help_panel=PARTS)
+    ] = None
+    calibration: Annotated[
+        Path | None,
+        typer.Option("--calibration", "-c", metavar="FILE", help="The cameras.", rich_help_panel=PARTS),
+    ] = None
+    video: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAM=FILE", help="A camera's video; give it for each.", rich_help_panel=PARTS),
+    ] = None
+    detected: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--views", metavar="CAM=FILE", help="A camera's 2D keypoints; give it for each.", rich_help_panel=PARTS
+        ),
+    ] = None
 
 
 @dataclasses.dataclass

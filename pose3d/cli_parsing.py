@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "camera_files",
     "given",
+    "named_files",
     "parse_links",
     "parse_offsets",
     "parse_size",
@@ -128,8 +129,7 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
     """
     if not sources:
         raise typer.BadParameter("no files are given; one NAME=PATH for each camera is needed", param_hint="FILES")
-    pairs = [_named(source) for source in sources]
-    if not any(pairs):
+    if not any(_named(source) for source in sources):
         from pose3d.project import DEFAULT_CAM_REGEX, match_cameras
 
         _check_regex(cam_regex)
@@ -139,17 +139,38 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
         return match_cameras([Path(source) for source in sources], cam_regex or DEFAULT_CAM_REGEX)
     if cam_regex is not None:
         raise typer.BadParameter("the cameras are named by NAME=PATH already; leave one out", param_hint="--cam-regex")
+    return _one_each(sources, "FILES", "has no camera's name, but others have: NAME=PATH for all, or for none")
+
+
+def named_files(texts: Sequence[str] | None, option: str) -> dict[str, Path] | None:
+    """Give each camera the file that an option names as ``CAM=FILE``.
+
+    Parameters
+    ----------
+    texts : sequence of str or None
+        What the option was given; nothing gives None.
+    option : str
+        For the message.
+
+    Raises
+    ------
+    typer.BadParameter
+        If one is not ``CAM=FILE``, or a camera or a file comes twice.
+    """
+    return _one_each(texts, option, "has no camera's name: CAM=FILE is needed") if texts else None
+
+
+def _one_each(sources: Sequence[str], hint: str, nameless: str) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for source, pair in zip(sources, pairs, strict=True):
+    for source in sources:
+        pair = _named(source)
         if pair is None:
-            raise typer.BadParameter(
-                f"{source!r} has no camera's name, but others have: NAME=PATH for all, or for none", param_hint="FILES"
-            )
+            raise typer.BadParameter(f"{source!r} {nameless}", param_hint=hint)
         name, path = pair
         if not path:
-            raise typer.BadParameter(f"{source!r} names no file", param_hint="FILES")
+            raise typer.BadParameter(f"{source!r} names no file", param_hint=hint)
         if name in files:
-            raise typer.BadParameter(f"camera {name!r} is given twice", param_hint="FILES")
+            raise typer.BadParameter(f"camera {name!r} is given twice", param_hint=hint)
         # Most shells expand ~ at the beginning of a word only.
         files[name] = Path(path).expanduser() if path.startswith(("~/", "~\\")) else Path(path)
     owners: dict[Path, str] = {}
@@ -157,7 +178,7 @@ def camera_files(sources: Sequence[str], cam_regex: str | None) -> dict[str, Pat
         owner = owners.setdefault(file.absolute(), name)
         if owner != name:
             raise typer.BadParameter(
-                f"{file} is given for camera {owner!r} and for {name!r}; give each its own", param_hint="FILES"
+                f"{file} is given for camera {owner!r} and for {name!r}; give each its own", param_hint=hint
             )
     return files
 

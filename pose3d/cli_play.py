@@ -7,55 +7,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pose3d.cli_arguments import PARTS, RecordingParts
 from pose3d.cli_console import Console
+from pose3d.cli_parsing import named_files
 
 if TYPE_CHECKING:
     from pose3d.viewer.playback import Playback
 
 __all__ = ["play"]
 
-_PARTS, _PAGE = "What belongs to the recording", "In a browser"
+_PAGE = "In a browser"
 
 
 @dataclass(frozen=True)
-class PlayedParts:
-    """What belongs to a recording that lies in no project, or is shown with it."""
+class PlayedParts(RecordingParts):
+    """What is shown with a recording."""
 
-    trial: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which trial of a session.", rich_help_panel=_PARTS)
-    ] = None
-    calibration: Annotated[
-        Path | None, typer.Option("--calibration", "-c", metavar="FILE", help="The cameras.", rich_help_panel=_PARTS)
-    ] = None
-    video: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CAM=FILE", help="A camera's video; give it for each.", rich_help_panel=_PARTS),
-    ] = None
-    detected: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--views", metavar="CAM=FILE", help="A camera's 2D keypoints; give it for each.", rich_help_panel=_PARTS
-        ),
-    ] = None
     raw: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Points before refinement, to be shown in grey.", rich_help_panel=_PARTS),
+        typer.Option(metavar="FILE", help="Points before refinement, to be shown in grey.", rich_help_panel=PARTS),
     ] = None
     second: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Another recording beside it, such as one before treatment.", rich_help_panel=_PARTS
+            metavar="FILE", help="Another recording beside it, such as one before treatment.", rich_help_panel=PARTS
         ),
     ] = None
     shift: Annotated[
-        float, typer.Option(metavar="MM", help="How far to the left of the first it is.", rich_help_panel=_PARTS)
+        float, typer.Option(metavar="MM", help="How far to the left of the first it is.", rich_help_panel=PARTS)
     ] = 0.0
     norms: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Norms behind the gait cycles, as of the report.", rich_help_panel=_PARTS),
+        typer.Option(metavar="FILE", help="Norms behind the gait cycles, as of the report.", rich_help_panel=PARTS),
     ] = None
     skeleton: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A preset skeleton, such as halpe26.", rich_help_panel=_PARTS)
+        str | None, typer.Option(metavar="NAME", help="A preset skeleton, such as halpe26.", rich_help_panel=PARTS)
     ] = None
 
 
@@ -123,8 +109,8 @@ def play(
         source,
         trial=parts.trial,
         rig=parts.calibration,
-        videos=_named(parts.video, "--video"),
-        views=_named(parts.detected, "--views"),
+        videos=named_files(parts.video, "--video"),
+        views=named_files(parts.detected, "--views"),
         raw=parts.raw,
         norms=parts.norms,
         skeleton=_skeleton(parts.skeleton),
@@ -180,16 +166,3 @@ def _skeleton(name: str | None) -> object:
     from pose3d.cli_inputs import preset_skeleton
 
     return preset_skeleton(name)
-
-
-def _named(texts: list[str] | None, option: str) -> dict[str, Path] | None:
-    """Read ``CAM=FILE`` of several cameras."""
-    if not texts:
-        return None
-    found = {}
-    for text in texts:
-        camera, sign, path = text.partition("=")
-        if not (camera and sign and path):
-            raise typer.BadParameter(f"{text!r}: CAM=FILE is needed, such as left=walk_left.mp4", param_hint=option)
-        found[camera] = Path(path)
-    return found

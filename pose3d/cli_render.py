@@ -3,13 +3,14 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pose3d.cli_arguments import RecordingParts
 from pose3d.cli_console import Console
 from pose3d.cli_inputs import require_output
-from pose3d.cli_parsing import parse_size
+from pose3d.cli_parsing import named_files, parse_size
 
 if TYPE_CHECKING:
     from pose3d.viewer.playback import Playback
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_LOOK, _PARTS = "What is seen", "What belongs to the recording"
+_LOOK = "What is seen"
 _USUAL_ANGLES = "knee_flexion,elbow_flexion,hip_flexion_trunk"
 
 
@@ -82,29 +83,6 @@ class LookOptions:
 
 
 @dataclass(frozen=True)
-class PartOptions:
-    """What belongs to a recording that lies in no project."""
-
-    calibration: Annotated[
-        Path | None,
-        typer.Option("--calibration", "-c", metavar="FILE", help="The cameras.", rich_help_panel=_PARTS),
-    ] = None
-    video: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CAM=FILE", help="A camera's video; give it for each.", rich_help_panel=_PARTS),
-    ] = None
-    detected: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--views", metavar="CAM=FILE", help="A camera's 2D keypoints; give it for each.", rich_help_panel=_PARTS
-        ),
-    ] = None
-    trial: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Which trial of a session.", rich_help_panel=_PARTS)
-    ] = None
-
-
-@dataclass(frozen=True)
 class FileOptions:
     """Which frames, how large and how fast, and how they are made."""
 
@@ -121,10 +99,8 @@ class FileOptions:
         int | None, typer.Option(min=1, metavar="N", help="How many work side by side. [dim]Default: one a core.[/dim]")
     ] = None
     renderer: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="painter (needs no OpenGL), opengl, or auto: OpenGL where a graphics card draws."
-        ),
+        Literal["auto", "painter", "opengl"],
+        typer.Option(help="painter needs no OpenGL; auto: OpenGL where a graphics card draws."),
     ] = "auto"
 
 
@@ -134,7 +110,7 @@ def render(
         Path, typer.Argument(metavar="POINTS", help="3D keypoints (csv, trc or c3d), or a session's folder.")
     ],
     look: LookOptions,
-    parts: PartOptions,
+    parts: RecordingParts,
     made: FileOptions,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Video (.mp4) or picture (.png) to write.")
@@ -145,9 +121,7 @@ def render(
     It shows the skeleton in space, a camera's video with the points in it, or all side by side. Of a file in a project,
     cameras, videos, detections, angles and events are found by themselves; what is missing is left out and said.
     """
-    if made.renderer not in ("auto", "painter", "opengl"):
-        raise typer.BadParameter(f"{made.renderer!r}: is none of auto, painter, opengl", param_hint="--renderer")
-    clips, detected = _named(parts.video, "--video"), _named(parts.detected, "--views")
+    clips, detected = named_files(parts.video, "--video"), named_files(parts.detected, "--views")
     inputs = (source, look.raw, look.second, *(clips or {}).values(), *(detected or {}).values())
     output = require_output(output, *inputs, example="walk.mp4")
     wanted, pixels = parse_frames(made.frames), parse_size(made.size, "--size")
@@ -176,7 +150,7 @@ def render(
         made.fps,
         made.speed,
         made.processes or os.cpu_count() or 1,
-        made.renderer,  # type: ignore[arg-type]
+        made.renderer,
     )
     with console.progress() as progress:
         facts = write(playback, output, settings, second=second, progress=progress)
@@ -198,18 +172,6 @@ def parse_frames(text: str | None) -> tuple[int | None, int | None]:
     if not colon and ends[0] is not None:
         return ends[0], ends[0] + 1
     return ends
-
-
-def _named(texts: list[str] | None, option: str) -> dict[str, Path] | None:
-    if not texts:
-        return None
-    found: dict[str, Path] = {}
-    for text in texts:
-        camera, equals, path = text.partition("=")
-        if not (equals and camera.strip() and path.strip()):
-            raise typer.BadParameter(f"{text!r}: is not CAMERA=FILE", param_hint=option)
-        found[camera.strip()] = Path(path.strip())
-    return found
 
 
 def _scene(look: LookOptions, playback: "Playback") -> "SceneSettings":

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pose3d.cli_arguments import OnlyTrials, ReportFolder, ReportSubject
 from pose3d.cli_console import QUALITY, Console, register
 from pose3d.cli_report_rehab import rehab
 
@@ -25,12 +26,7 @@ def gait(
         Path,
         typer.Argument(metavar="SESSION", help="A session's folder: its pose-3d holds the walks.", show_default=False),
     ],
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="[dim]Default: SESSION/reports.[/dim]", show_default=False
-        ),
-    ] = None,
+    output: ReportFolder = None,
     norms: Annotated[
         Path | None,
         typer.Option(
@@ -43,18 +39,8 @@ def gait(
         str | None,
         typer.Option(metavar="NAME", help="Of a file with several groups, such as Free.", show_default=False),
     ] = None,
-    subject: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help=r"What the report calls the person: a code, not a name. [dim]Default: subject of \[gait].[/dim]",
-            show_default=False,
-        ),
-    ] = None,
-    trial: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Of these recordings alone; may be given again.", show_default=False),
-    ] = None,
+    subject: ReportSubject = None,
+    trial: OnlyTrials = None,
     date: Annotated[
         str, typer.Option(metavar="TEXT", help="When it was recorded, as it shall be printed.", show_default=False)
     ] = "",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pose3d.cli_arguments import OnlyTrials, ReportFolder, ReportSubject
 from pose3d.cli_console import QUALITY, Console
 
 if TYPE_CHECKING:
@@ -60,12 +61,7 @@ def rehab(
         ),
     ],
     others: Others,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", help="[dim]Default: SESSION/reports.[/dim]", show_default=False
-        ),
-    ] = None,
+    output: ReportFolder = None,
     exercise: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,18 +71,8 @@ def rehab(
             show_default=False,
         ),
     ] = None,
-    trial: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Of these recordings alone; may be given again.", show_default=False),
-    ] = None,
-    subject: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CODE",
-            help=r"What the report calls the person: a code, not a name. [dim]Default: subject of \[gait].[/dim]",
-            show_default=False,
-        ),
-    ] = None,
+    trial: OnlyTrials = None,
+    subject: ReportSubject = None,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Write rehab.pdf too.")] = True,
 ) -> int:
     """Report on somebody's exercises: repetitions, range of motion, tempo, left against right, before and after.

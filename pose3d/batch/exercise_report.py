@@ -143,7 +143,7 @@ def _error_words(others: OtherSessions) -> str:
         )
     if others.sem_deg is None:
         return ""
-    return f"{others.sem_deg:g}° for all angles: {others.sem_source}. For times there is none"
+    return f"{others.sem_deg:.3g}° for all angles: {others.sem_source}. For times there is none"
 
 
 def _facts(session: Session, measured: SessionExercises, others: OtherSessions) -> GaitFacts:

@@ -141,9 +141,7 @@ class MovedEvent(_Made):
 
 
 @dataclass(frozen=True)
-class DeletedEvent(_Made):
-    """An event that was none; attributes as those of :class:`MovedEvent`."""
-
+class _TimedEvent(_Made):
     limb: str
     kind: str
     time_s: float
@@ -151,6 +149,11 @@ class DeletedEvent(_Made):
     def __post_init__(self) -> None:
         _check_event(self.limb, self.kind, self.time_s)
         object.__setattr__(self, "time_s", round(float(self.time_s), _DECIMALS))
+
+
+@dataclass(frozen=True)
+class DeletedEvent(_TimedEvent):
+    """An event that was none; attributes as those of :class:`MovedEvent`."""
 
     @property
     def words(self) -> str:
@@ -159,16 +162,8 @@ class DeletedEvent(_Made):
 
 
 @dataclass(frozen=True)
-class AddedEvent(_Made):
+class AddedEvent(_TimedEvent):
     """An event that was not found; attributes as those of :class:`MovedEvent`."""
-
-    limb: str
-    kind: str
-    time_s: float
-
-    def __post_init__(self) -> None:
-        _check_event(self.limb, self.kind, self.time_s)
-        object.__setattr__(self, "time_s", round(float(self.time_s), _DECIMALS))
 
     @property
     def words(self) -> str:

@@ -9,6 +9,7 @@ one subject.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,11 +105,10 @@ def write_nwb(
         raise DataError(f"{path}: one identity for {len(points.individuals)} individuals; leave the subject's id out")
     if subject.session_start is not None and subject.session_start.tzinfo is None:
         raise DataError(f"{path}: the session's start needs a time zone, such as 2024-05-31T14:00+02:00")
-    try:
-        import ndx_pose  # noqa: F401
-        import pynwb
-    except ImportError as error:
-        raise DependencyError("NWB needs the packages pynwb and ndx-pose: pip install 'pose3d[nwb]'") from error
+    if any(find_spec(package) is None for package in ("pynwb", "ndx_pose")):
+        raise DependencyError("NWB needs the packages pynwb and ndx-pose: pip install 'pose3d[nwb]'")
+    import pynwb
+
     paths = individual_paths(path, points.individuals)
     start = subject.session_start or written or datetime.now().astimezone()
     for i, file in enumerate(paths):

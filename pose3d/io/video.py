@@ -26,6 +26,8 @@ _Picture = TypeVar("_Picture")
 
 # Decoding on costs less than a seek, which empties the decoder's threads, up to about this many frames.
 _WORTH_A_SEEK = 8
+# x264's macroblock tree decides by memory that it never filled, on processors with AVX-512.
+_SAME_BYTES = "no-mbtree=1"
 
 
 class VideoFile(FrameSource):
@@ -294,7 +296,8 @@ def write_video(
                     stream.width, stream.height = shape[1] + shape[1] % 2, shape[0] + shape[0] % 2
                     stream.pix_fmt = "yuv420p"
                     stream.codec_context.thread_count = threads
-                    own = {"crf": str(crf), "preset": preset} | ({} if tune is None else {"tune": tune})
+                    own = {"crf": str(crf), "preset": preset, "x264-params": _SAME_BYTES}
+                    own |= {} if tune is None else {"tune": tune}
                     stream.options = own if has_x264 else {"q:v": "3"}
                     stream.codec_context.gop_size = 30
                 if image.shape[:2] != shape:

@@ -3,12 +3,10 @@
 import base64
 import hashlib
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pose3d.calibration import Calibration
@@ -29,6 +27,7 @@ from .calibration_scene import error_maps, levelled, scene, scene_picture, top_v
 from .calibration_summary import SIGNS, camera_rows, head
 from .calibration_tables import distances, parameters, settings
 from .drawing import number
+from .page_environment import page_environment, read_styles, read_template_file
 
 __all__ = ["write_calibration_report"]
 
@@ -69,15 +68,8 @@ def write_calibration_report(
         If the file cannot be written.
     """
     require_suffix(path, ".html")
-    folder = files("pose3d.report") / "templates"
-    script = (folder / "calibration.js").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("pose3d.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    script = read_template_file("calibration.js")
+    environment = page_environment()
     environment.filters["sentence"] = _sentences((*calibration.rig.names, *calibration.unlinked))
     environment.filters["clause"] = lambda words: words + ("" if words.endswith((".", "!", "?")) else ".")
     with np.errstate(invalid="ignore"):  # variances of an ill-conditioned covariance may be negative
@@ -87,7 +79,7 @@ def write_calibration_report(
         page = {
             "title": title or "Calibration report",
             "policy": _policy(script),
-            "style": Markup((folder / "calibration.css").read_text(encoding="utf-8")),
+            "style": read_styles("calibration.css"),
             "script": Markup(script),
             "signs": SIGNS,
             **head(calibration, rows, verdict),

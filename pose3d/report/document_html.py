@@ -1,20 +1,17 @@
 """A document as one HTML file that needs no network, no other file and no script."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pose3d.io.files import require_suffix, write_text
 
 from .document import Block, Bullets, Callout, Document, KeyValues, Picture, Table, Text
 from .document_style import picture_svg
+from .page_environment import POLICY, page_environment, read_styles
 
 __all__ = ["write_html"]
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def write_html(document: Document, path: str | Path) -> None:
@@ -34,28 +31,19 @@ def write_html(document: Document, path: str | Path) -> None:
         If the file cannot be written.
     """
     require_suffix(path, ".html")
-    folder = files("pose3d.report") / "templates"
-    styles = [(folder / name).read_text(encoding="utf-8") for name in ("calibration.css", "document.css")]
-    environment = Environment(
-        loader=PackageLoader("pose3d.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     pages = []
     for i, page in enumerate(document.pages, start=1):
         blocks = [_block(block, f"p{i}b{j}") for j, block in enumerate(page.blocks, start=1)]
         pages.append({"anchor": f"page-{i}", "number": i, "title": page.title, "blocks": blocks})
     filled = {
-        "policy": _POLICY,
-        "style": Markup("".join(styles)),
+        "policy": POLICY,
+        "style": read_styles("calibration.css", "document.css"),
         "title": document.title,
         "subtitle": document.subtitle,
         "footer": document.footer,
         "pages": pages,
     }
-    write_text(path, environment.get_template("document.html").render(filled) + "\n")
+    write_text(path, page_environment().get_template("document.html").render(filled) + "\n")
 
 
 def _block(block: Block, prefix: str) -> dict[str, Any]:

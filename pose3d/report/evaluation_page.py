@@ -1,12 +1,9 @@
 """``evaluation.html``: one file that says how far a network's keypoints are from labels, and shows the worst."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from pose3d.data.names import counted
 from pose3d.errors import FormatError
@@ -17,10 +14,10 @@ from pose3d.network.evaluation import ALL, OCCLUDED, SECOND, ErrorRow, Evaluatio
 
 from .drawing import number
 from .evaluation_figures import COLOURS, keypoint_errors, reached_labels, reliability_curve, worst_image
+from .page_environment import POLICY, page_environment, read_styles
 
 __all__ = ["write_evaluation_page"]
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _WORDS = {
     "train": "learnt from",
     "test": "held out",
@@ -52,18 +49,9 @@ def write_evaluation_page(evaluation: Evaluation, path: str | Path, *, title: st
         If the file cannot be written.
     """
     require_suffix(path, ".html")
-    folder = files("pose3d.report") / "templates"
-    styles = [(folder / name).read_text(encoding="utf-8") for name in ("calibration.css", "evaluation.css")]
-    environment = Environment(
-        loader=PackageLoader("pose3d.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     page = {
-        "policy": _POLICY,
-        "style": Markup("".join(styles)),
+        "policy": POLICY,
+        "style": read_styles("calibration.css", "evaluation.css"),
         "title": title,
         **_head(evaluation),
         "remarks": list(_remarks(evaluation)),
@@ -74,7 +62,7 @@ def write_evaluation_page(evaluation: Evaluation, path: str | Path, *, title: st
         "expected_error": f"{evaluation.reliability.expected_error:.1%}",
         "worst": _worst(evaluation, n_worst),
     }
-    write_text(path, environment.get_template("evaluation.html").render(page))
+    write_text(path, page_environment().get_template("evaluation.html").render(page))
 
 
 def _head(evaluation: Evaluation) -> dict[str, Any]:

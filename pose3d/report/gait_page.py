@@ -15,9 +15,7 @@ from . import gait_charts as charts
 from . import gait_figures as figures
 from . import gait_tables as tables
 from .document import Block, Bullets, Callout, Document, KeyValues, Page, Table, Text
-from .document_html import write_html
-from .document_pdf import write_pdf
-from .document_tables import write_csv_tables, write_xlsx
+from .document_files import write_document
 from .gait_data import data_tables
 from .gait_facts import GaitFacts, judge_gait
 from .gait_words import SIDES, angle_definition, readable
@@ -91,15 +89,7 @@ def write_gait_report(
     Pose3DError
         If a file cannot be written.
     """
-    folder, document = Path(folder), gait_document(study, facts)
-    paths = [folder / f"{stem}.html"]
-    write_html(document, paths[0])
-    if pdf:
-        paths.append(folder / f"{stem}.pdf")
-        write_pdf(document, paths[-1])
-    paths.append(folder / f"{stem}.xlsx")
-    write_xlsx(document, paths[-1])
-    return (*paths, *write_csv_tables(document, folder, stem))
+    return write_document(gait_document(study, facts), folder, stem, pdf=pdf)
 
 
 def gait_document(study: GaitStudy, facts: GaitFacts) -> Document:

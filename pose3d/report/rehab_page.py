@@ -11,9 +11,7 @@ from pose3d.kinematics.progress import Progress
 from . import rehab_figures as figures
 from . import rehab_tables as tables
 from .document import Block, Bullets, Callout, Document, KeyValues, Page, Table, Text
-from .document_html import write_html
-from .document_pdf import write_pdf
-from .document_tables import write_csv_tables, write_xlsx
+from .document_files import write_document
 from .gait_page import NOT_A_DIAGNOSIS
 from .gait_tables import edit_table, keypoint_table, refused_table
 from .gait_words import angle_definition, readable
@@ -72,15 +70,7 @@ def write_rehab_report(
     Pose3DError
         If a file cannot be written.
     """
-    folder, document = Path(folder), rehab_document(contents)
-    paths = [folder / f"{stem}.html"]
-    write_html(document, paths[0])
-    if pdf:
-        paths.append(folder / f"{stem}.pdf")
-        write_pdf(document, paths[-1])
-    paths.append(folder / f"{stem}.xlsx")
-    write_xlsx(document, paths[-1])
-    return (*paths, *write_csv_tables(document, folder, stem))
+    return write_document(rehab_document(contents), folder, stem, pdf=pdf)
 
 
 def rehab_document(contents: RehabContents) -> Document:

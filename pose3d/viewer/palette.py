@@ -45,7 +45,8 @@ Colour: TypeAlias = tuple[float, float, float]
 
 
 def _of(text: str) -> Colour:
-    return tuple(int(text[i : i + 2], 16) / 255 for i in (0, 2, 4))  # type: ignore[return-value]
+    red, green, blue = bytes.fromhex(text)
+    return red / 255, green / 255, blue / 255
 
 
 BACKGROUND = _of("0f1217")

@@ -1,6 +1,6 @@
 """Pictures of a recording: its scene from any side, a camera's image with the points in it, or all of them together."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -104,7 +104,7 @@ class PictureMaker:
     second : Playback, optional
         Drawn in the same space.
     renderer : callable, optional
-        Makes what draws scenes of a size; the painter by default.
+        Makes what draws scenes of a size (width and height, px).
 
     Attributes
     ----------
@@ -118,15 +118,14 @@ class PictureMaker:
         settings: PictureSettings | None = None,
         *,
         second: Playback | None = None,
-        renderer: "type[SceneRenderer] | None" = None,
+        renderer: Callable[[tuple[int, int]], SceneRenderer] = Painter,
     ) -> None:
         self.playback, self.second = playback, second
         self.settings = settings or PictureSettings()
         check_view(playback, self.settings.view)
         self._panes, self._scene_size, self._scene_at = self._layout()
         self.panes: Mapping[str, tuple[int, int]] = {pane.camera: pane.size for pane in self._panes}
-        make = Painter if renderer is None else renderer
-        self._renderer: SceneRenderer | None = make(self._scene_size) if self._scene_size else None  # type: ignore[call-arg]
+        self._renderer = renderer(self._scene_size) if self._scene_size else None
         self._follows = self._follow()
         self._view = self._first_view() if self._scene_size else None
         self._blank = np.empty((self.settings.size[1], self.settings.size[0], 3), dtype=np.uint8)

@@ -55,7 +55,7 @@ def test_render_shows_two_recordings_at_once(pose3d, walk_csv, tmp_path) -> None
         (["--frames", "20:90"], "0:30"),
         (["--frames", "a:b"], "100:250"),
         (["--renderer", "crayon"], "painter"),
-        (["--video", "left.mp4"], "CAMERA=FILE"),
+        (["--video", "left.mp4"], "CAM=FILE"),
         (["--size", "20x20"], "64"),
         (["--size", "large"], "--size"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose3d.data import Keypoints3D
-from pose3d.errors import DataError
+from pose3d.errors import DataError, DependencyError
 from pose3d.io.nwb import NwbSubject, write_nwb
 from pose3d.kinematics import joint_angles
 
@@ -78,6 +78,13 @@ def test_what_is_not_known_is_said(walk, tmp_path):
         assert content.session_start_time == START
         assert "session's start is not known" in content.notes
         assert (content.subject.sex, content.subject.age, content.subject.subject_id) == ("U", "P0D/", "walker")
+
+
+def test_missing_packages_are_named(walk, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose3d.io.nwb.find_spec", lambda _name: None)
+    with pytest.raises(DependencyError, match=r"pose3d\[nwb\]"):
+        write_nwb(walk, tmp_path / "a.nwb")
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_subject_a_file(make_walk, tmp_path):

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pose3d.data.events import OFF, STRIKE
+from pose3d.viewer.view_camera import StandardView
 from pose3d.viewer.window.actions import Action
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def _space(window: "PlayerWindow") -> tuple[Action, ...]:
         else:
             view.frame_subject("orbit")
 
-    def from_side(name: str) -> Callable[[], None]:
-        return lambda: view.frame_subject(name)  # type: ignore[arg-type]
+    def from_side(name: StandardView) -> Callable[[], None]:
+        return lambda: view.frame_subject(name)
 
     return (
         Action("Oblique", ("V",), "Look from the front and the side", from_side("orbit"), _SPACE),

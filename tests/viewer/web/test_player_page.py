@@ -342,6 +342,9 @@ def test_keys_go_where_they_say(recording, page_url, show):
         assert action[2], f"{action[0]} has no tooltip"
     keys = page.value("pose3dPlayer.actions.map((one) => one.key)")
     assert len(set(keys)) == len(keys)
+    assert page.page.locator("#help kbd").count() == len(keys)
+    controls = "[...document.querySelectorAll('button, select, .pane')].filter((one) => !one.hidden)"
+    assert page.value(f"{controls}.filter((one) => !/\\(.+\\)$/.test(one.title)).map((one) => one.id)") == []
 
 
 def test_clicks_on_strip_plots_and_panes(page_url, show):

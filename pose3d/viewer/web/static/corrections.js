@@ -39,13 +39,21 @@ export class Corrections {
     this.player.refresh();
   }
 
-  async make(wish) {
+  // One after the other: what is wished for next is meant for what this one leaves.
+  make(wish) {
+    this.chosen = null;
+    this.last = (this.last || Promise.resolve()).then(() => this.carryOut(wish));
+  }
+
+  async carryOut(wish) {
     const { player } = this;
     try {
       const state = await player.recording.source.send("api/correct", wish);
-      this.state = state;
-      await player.recording.renew(state.revision);
-      this.chosen = null;
+      try {
+        await player.recording.renew(state.revision);
+      } finally {
+        this.state = state;
+      }
       player.renewed();
       player.say(state.said);
     } catch (error) {

@@ -34,8 +34,9 @@ class Player {
       if (resized) this.refresh(true);
       else this.touched.add(pane);
     }));
-    this.panes.forEach((pane) => {
+    this.panes.forEach((pane, i) => {
       $("panes").append(pane.element);
+      pane.element.title = `${pane.camera.name}: click to enlarge, and back${i < 9 ? `  (${i + 1})` : ""}`;
       pane.element.addEventListener("click", () => this.enlarge(pane));
     });
     this.stage.view.released = () => this.leaveCamera();
@@ -64,7 +65,7 @@ class Player {
     $("second").textContent = meta.second ? `and ${meta.second.name}` : "";
     $("remarks").hidden = !meta.remarks.length;
     $("remarks").textContent = count(meta.remarks.length, "note");
-    $("remarks").title = `${meta.remarks.join("\n")}\n\n(?) shows them with the keys`;
+    $("remarks").title = `${meta.remarks.join("\n")}\n\nShow them with the keys  (?)`;
     $("remarks").addEventListener("click", () => this.help());
     $("speed").replaceChildren(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === 1)));
     $("speed").addEventListener("change", () => { this.clock.setSpeed(Number($("speed").value)); $("speed").blur(); });
@@ -177,7 +178,7 @@ class Player {
     $("frame").textContent = `frame ${(row + meta.start).toLocaleString("en")} / ${(meta.n_frames - 1 + meta.start).toLocaleString("en")}`;
     $("time").textContent = `${(row / meta.fps).toFixed(3)} s`;
     const bad = this.strip.badAt(row);
-    $("reason").textContent = bad ? `look here: ${bad.reason}` : "";
+    $("reason").textContent = $("reason").title = bad ? `look here: ${bad.reason}` : "";
     $("loop").textContent = clock.loop ? `loop ${clock.loop[0] + meta.start}–${clock.loop[1] + meta.start}` : "";
     const made = this.corrections?.lines.length || 0;
     $("corrected").textContent = made ? `${made} correction${made === 1 ? "" : "s"}` : "";

@@ -11,7 +11,6 @@ export class Pane {
     this.camera = recording.meta.cameras[index];
     this.element = document.createElement("div");
     this.element.className = "pane";
-    this.element.title = `${this.camera.name}: click to enlarge, and back`;
     this.canvas = document.createElement("canvas");
     this.chip = document.createElement("div");
     this.chip.className = "chip";

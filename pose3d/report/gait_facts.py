@@ -10,6 +10,7 @@ from pose3d.data.recording_facts import RecordingFacts
 from pose3d.kinematics.gait_findings import GaitStudy
 
 from .document import Callout, Grade
+from .film import Film
 from .gait_words import SIDES, readable
 
 __all__ = ["FEW_STRIDES", "GaitFacts", "judge", "judge_gait", "seems_exchanged"]
@@ -54,6 +55,8 @@ class GaitFacts:
         Angles, without a side, that cannot be observed, and why.
     version : str
         Of this software.
+    film : Film or None
+        The walker.
     """
 
     session: str
@@ -66,6 +69,7 @@ class GaitFacts:
     settings: tuple[tuple[str, str], ...] = ()
     hidden: Mapping[str, str] = field(default_factory=dict)
     version: str = ""
+    film: Film | None = None
 
 
 def judge_gait(study: GaitStudy, facts: GaitFacts) -> Callout:

@@ -11,6 +11,7 @@ from pose3d.kinematics.exercises import Exercise, ExerciseStudy
 from pose3d.kinematics.progress import ExerciseSession, Progress
 
 from .document import Callout, Grade
+from .film import Film
 from .gait_facts import GaitFacts, judge
 from .gait_words import readable
 
@@ -32,10 +33,11 @@ _NO_INTERVALS = (
 
 @dataclass(frozen=True, eq=False)
 class ExerciseRecording:
-    """A recording and what was measured in it."""
+    """A recording, what was measured in it, and what one repetition looks like."""
 
     name: str
     study: ExerciseStudy
+    film: Film | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,7 +51,7 @@ def events(
     """
     output = require_output(output, points, given, edits, example="events.csv", ending=".csv")
     from pose3d.batch.corrections import correct_events, correct_points
-    from pose3d.batch.gait import gait_events, level_points, measure_walk, summarize_walk
+    from pose3d.batch.gait import belt_words, gait_events, level_points, measure_walk, summarize_walk, walking_belt
     from pose3d.errors import DataError
     from pose3d.io.events import read_events, write_events
     from pose3d.io.tables import individual_paths
@@ -86,7 +86,8 @@ def events(
             summaries[name] = summarize_walk(measure_walk(source, found, individual=i, fps=fps))
             write_events(found, paths[i])
             counts = repr(found).removeprefix("LimbEvents(").removesuffix(")")
-            console.say(f"{counts}; from {origin}", *summaries[name].lines())
+            belt = belt_words(walking_belt(source, individual=i, fps=fps))
+            console.say(f"{counts}; from {origin}", *([belt] if belt else []), *summaries[name].lines())
     except DataError as error:
         raise DataError(f"{points}: {error}") from error
     console.say(*(f"written: {path}" for path in paths))
@@ -123,12 +124,13 @@ def _recorded(path: str, stored: bool, plates: bool, cutoff_hz: float | None) ->
     if Path(path).suffix.lower() != ".c3d":
         raise typer.BadParameter(f"{path} is no C3D", param_hint="--stored" if stored else "--plates")
     from pose3d.batch.events import choose_events
+    from pose3d.batch.gait import has_steps
     from pose3d.errors import DataError
     from pose3d.io.c3d import read_c3d
 
     recording = read_c3d(path)
-    if stored and not plates and not len(recording.events):
-        raise DataError(f"{path}: holds no events; leave out --stored")
+    if stored and not plates and not has_steps(recording.events):
+        raise DataError(f"{path}: holds no strikes and offs of left and right; leave out --stored")
     if plates and not stored and not recording.plates:
         raise DataError(f"{path}: holds no force plates; leave out --plates")
     try:

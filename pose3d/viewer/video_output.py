@@ -32,7 +32,9 @@ _DRAWING = {
     "qp": str(_CRF + 1),
     "g": "60",
     "tune": "zerolatency",
-    "x264-params": "partitions=none:weightp=0:scenecut=0",
+    "partitions": "none",
+    "weightp": "none",
+    "sc_threshold": "0",
 }
 
 
@@ -176,7 +178,7 @@ def portable(playback: Playback, picture: PictureSettings) -> Playback:
         points=points if ellipsoids else replace(points, covariance=None),
         raw=playback.raw if picture.scene.raw else None,
         views=playback.views if overlays else None,
-        angles=playback.angles if picture.scene.angles else None,
+        angles=playback.angles if picture.scene.angles or picture.view == GRID_VIEW else None,
         samples=None,
         norms=None,
         timing=playback.timing,

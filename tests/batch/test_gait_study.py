@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose3d.batch.events import choose_events
+from pose3d.batch.gait import measure_walk
 from pose3d.batch.gait_study import study_session, walk_files
 from pose3d.data import Keypoints3D, Skeleton
 from pose3d.data.events import LimbEvents
+from pose3d.data.mocap import MocapRecording
 from pose3d.data.norms import NormBand, Norms
 from pose3d.demo.person import make_person
 from pose3d.demo.walk import joint_truth, walk_body
@@ -36,7 +39,7 @@ class Walks:
 
 @pytest.fixture
 def make_walks(tmp_path):
-    def make(names=("walk1", "walk2"), *, seconds=5.0, samples=40, turn=None):
+    def make(names=("walk1", "walk2"), *, seconds=5.0, samples=40, turn=None, belt=None):
         settings = {"skeleton": {"preset": "halpe26"}, "gait": {"subject": "P07"}}
         write_config(tmp_path, settings, overwrite=True)
         folder = tmp_path / "monday"
@@ -49,6 +52,9 @@ def make_walks(tmp_path):
             walks.strides[name], walks.angles[name] = stride, joint_truth(pose, frames)
             xyz = frames.keypoints(skeleton)[:, None] + rng.normal(0, 0.3, (int(seconds * FPS), 1, 26, 3))
             drawn = xyz[:, None] + rng.normal(0, NOISE_MM, (1, samples, 1, 26, 3))  # each sample off by its own shift
+            if belt is not None:
+                way = np.array(belt) * (np.arange(len(xyz)) / FPS)[:, None]
+                xyz, drawn = xyz + way[:, None, None], drawn + way[:, None, None, None]
             if turn is not None:
                 xyz, drawn = xyz @ turn.T, drawn @ turn.T
             points = Keypoints3D.from_points(xyz, skeleton.keypoints, ("one",), fps=FPS)
@@ -112,6 +118,21 @@ def test_a_world_that_lies_on_its_side_gives_the_same_strides(make_walks):
         assert float(a.high - a.low) == pytest.approx(float(b.high - b.low), rel=0.2, abs=1e-5), name
 
 
+def test_a_treadmill_gives_the_same_strides(make_walks):
+    ground = study_session(make_walks(("walk",)).session, workers=1)
+    speed = 1000 * ground.study.row("speed").sides["L"].value
+    points = read_pose3d(make_walks(("walk",)).folder / "pose-3d" / "walk.csv")
+    way = points.xyz[-1, 0, :, :2].mean(0) - points.xyz[0, 0, :, :2].mean(0)
+    belt = study_session(make_walks(("walk",), belt=(*(-speed * way / np.linalg.norm(way)), 0)).session, workers=1)
+    assert belt.recordings[0].remarks[0].startswith("On a treadmill: its belt moves at")
+    assert belt.study.n_kept == ground.study.n_kept
+    for name in ("stride_length", "step_length", "speed", "step_width"):
+        a, b = (gait.study.row(name).sides["L"].mean for gait in (ground, belt))
+        assert float(a.value) == pytest.approx(float(b.value), rel=0.02), name
+        assert float(a.high - a.low) == pytest.approx(float(b.high - b.low), rel=0.3, abs=1e-4), name
+        assert float(b.low) - 1e-4 < float(b.value) < float(b.high) + 1e-4
+
+
 def test_events_that_somebody_corrected_are_used(make_walks):
     walks = make_walks(("walk",), samples=0)
     found = study_session(walks.session, workers=1)
@@ -125,6 +146,23 @@ def test_events_that_somebody_corrected_are_used(make_walks):
     np.testing.assert_allclose(again.study.trials[0].gait.events.time_s, moved.time_s, atol=1e-4)
     assert found.study.n_samples == 0
     assert found.recordings[0].intervals == ""
+
+
+def test_events_of_another_kind_are_no_steps(make_walks):
+    """As a laboratory marks the beginning and the end of a trial."""
+    walks = make_walks(("walk",), samples=0)
+    path = walks.session.events_of(walks.folder / "pose-3d" / "walk.csv")
+    path.parent.mkdir()
+    marks = LimbEvents.from_times([("General", "start", 0.5), ("General", "end", 2.0)])
+    write_events(marks, path)
+    gait = study_session(walks.session, workers=1)
+    assert gait.study.n_kept["L"] > 0
+    assert gait.recordings[0].events == "found from heels and toes"
+    assert "holds no strikes and offs of L and R" in gait.recordings[0].remarks[0]
+    points = read_pose3d(walks.folder / "pose-3d" / "walk.csv")
+    assert choose_events(MocapRecording(points, events=marks)).source == "heels and toes"
+    with pytest.raises(DataError, match="the events are General end, General start; gait needs strike and off"):
+        measure_walk(points, marks)
 
 
 def test_recordings_that_cannot_be_used_are_listed_and_the_others_measured(make_walks):

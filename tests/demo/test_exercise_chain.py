@@ -13,9 +13,6 @@ from pose3d.kinematics.exercises import EXERCISES as KNOWN
 from pose3d.network.analysis import analyze_video
 
 SKELETON = Skeleton.preset("halpe26")
-# A network is off by the same pixels in many frames on end. An arm that reaches past the head is lost in one of four
-# views, which its network saw in few images: ranges of reaches are up to 11 degrees off.
-RENDERED = {"squat": (2.0, 3.0), "sit_to_stand": (2.0, 5.0), "reach": (12.0, 60.0)}
 
 
 def measured(keypoints, truth, samples=0):
@@ -52,8 +49,9 @@ def test_intervals_of_ranges_hold_the_truth():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_from_rendered_clips_by_the_demos_own_network(exercise, tmp_path):
+def test_from_rendered_clips_by_the_demos_own_network(tmp_path):
+    """The squat; the others take minutes, and are in benchmarks/exercises.py."""
+    exercise = "squat"
     truth = make_exercise_session(tmp_path, seed=5, exercises=(exercise,), n=2, fps=20)[exercise]
     network = install_network(tmp_path / "network")
     files = {}
@@ -63,6 +61,5 @@ def test_from_rendered_clips_by_the_demos_own_network(exercise, tmp_path):
     error = compare_exercise(truth, measured(load_keypoints(files, fps=20), truth))
     assert (error.count, error.aborted) == (error.true_count, error.true_aborted)
     assert error.side_is_right
-    range_deg, tempo_percent = RENDERED[exercise]
-    assert error.mean_range_deg < range_deg
-    assert not error.tempo_percent > tempo_percent
+    assert error.mean_range_deg < 2.0
+    assert error.tempo_percent < 3.0

@@ -331,11 +331,7 @@ class PlayerWindow(QMainWindow):
 
     def apply_edits(self) -> None:
         """Show the recording as it is with all corrections."""
-        before = self.playback
         self.playback = self.corrections.edited()
-        # What no correction touched need not be found anew.
-        kept = vars(before).keys() & {"ground", "size_mm", "path_of_subject"}
-        vars(self.playback).update({name: vars(before)[name] for name in kept})
         self.view.set_playback(self.playback)
         for pane in self.panes.values():
             pane.set_playback(self.playback)

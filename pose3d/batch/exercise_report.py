@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from pose3d.batch.exercise_study import SessionExercises, study_exercises
+from pose3d.batch.films import film_of_exercise
 from pose3d.batch.gait_report import calibration_words
 from pose3d.errors import DataError
 from pose3d.kinematics.changes import StandardError
@@ -117,7 +118,10 @@ def report_exercises(
     errors = ErrorSource(others.sem_deg, others.sem_source, tuple(other(each) for each in others.repeated))
     dated = sorted([*(other(one, day) for day, one in others.dated), this], key=lambda each: each.day or 0.0)
     contents = RehabContents(
-        tuple(ExerciseRecording(each.name, each.study) for each in measured.recordings),
+        tuple(
+            ExerciseRecording(each.name, each.study, film_of_exercise(session, each.name, each.study))
+            for each in measured.recordings
+        ),
         _facts(session, measured, others),
         before,
         () if before is None else compare_sessions(before, this, errors),

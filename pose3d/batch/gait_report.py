@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pose3d.batch.films import film_of_walk
 from pose3d.batch.gait_study import SessionGait, study_session
 from pose3d.batch.walks import WalkSettings
 from pose3d.data.norms import Norms
@@ -100,6 +101,7 @@ def gait_facts(session: Session, gait: SessionGait, *, date: str = "") -> GaitFa
         settings=_settings(gait.settings),
         hidden=gait.hidden,
         version=__version__,
+        film=film_of_walk(session, gait.study),
     )
 
 

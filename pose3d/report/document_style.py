@@ -104,11 +104,16 @@ def picture_svg(picture: Picture, prefix: str) -> str:
     return _bare(out.getvalue(), picture, prefix)
 
 
+def _shorter(tag: re.Match[str]) -> str:
+    """Leave away what is less than a hundredth of a point; of an image it would be a part of its scale."""
+    return tag[0] if tag[0].startswith("<image") else _LONG_NUMBER.sub(r"\1", tag[0])
+
+
 def _bare(svg: str, picture: Picture, prefix: str) -> str:
     """Leave away what only a file of its own needs, and what would reach beyond the picture."""
     svg = _METADATA.sub("", svg[svg.index("<svg") :])
     svg = _OWN_STYLE.sub("", svg)  # would style the whole page
-    svg = _TAG.sub(lambda tag: _LONG_NUMBER.sub(r"\1", tag[0]), svg)  # a hundredth of a point is not seen
+    svg = _TAG.sub(_shorter, svg)
     svg = _NOT_TURNED.sub("", _GROUP_ID.sub("<g", svg)).replace("font-family: 'DejaVu Sans'; ", "")
     box = re.search(r'viewBox="[^"]*"', svg)
     assert box is not None

@@ -16,6 +16,7 @@ from . import gait_figures as figures
 from . import gait_tables as tables
 from .document import Block, Bullets, Callout, Document, KeyValues, Page, Table, Text
 from .document_files import write_document
+from .film import film_picture
 from .gait_data import data_tables
 from .gait_facts import GaitFacts, judge_gait
 from .gait_words import SIDES, angle_definition, readable
@@ -122,6 +123,8 @@ def gait_document(study: GaitStudy, facts: GaitFacts) -> Document:
 
 def _quality(study: GaitStudy, facts: GaitFacts) -> Iterable[Block]:
     yield judge_gait(study, facts)
+    if facts.film is not None:
+        yield film_picture(facts.film)
     yield KeyValues(_who(study, facts), 2)
     yield Text(NOT_A_DIAGNOSIS, kind="note")
     yield tables.recording_table(study, facts)

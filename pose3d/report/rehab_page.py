@@ -12,6 +12,7 @@ from . import rehab_figures as figures
 from . import rehab_tables as tables
 from .document import Block, Bullets, Callout, Document, KeyValues, Page, Table, Text
 from .document_files import write_document
+from .film import film_picture
 from .gait_page import NOT_A_DIAGNOSIS
 from .gait_tables import edit_table, keypoint_table, refused_table
 from .gait_words import angle_definition, readable
@@ -138,6 +139,8 @@ def _exercise(contents: RehabContents, exercise: Exercise) -> Iterable[Block]:
     recordings = contents.of(exercise)
     for each in recordings:
         yield _verdict(each.study, each.name if len(recordings) > 1 else "")
+        if each.film is not None:
+            yield film_picture(each.film)
         yield figures.time_picture(each)
     overlay, dots = figures.overlay_picture(recordings), figures.repetition_picture(recordings)
     if overlay is None or dots is None:

@@ -1,7 +1,8 @@
 """What stands around a picture: name, time and quality of a recording, as words and as a strip."""
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 import cv2
 import numpy as np
@@ -9,25 +10,58 @@ from numpy.typing import NDArray
 
 from pose3d.data.names import counted
 from pose3d.viewer import palette
-from pose3d.viewer.lettering import text_size, write_text_on
+from pose3d.viewer.lettering import Box, text_size, write_text_on
 from pose3d.viewer.palette import Colour, quality_colours
 from pose3d.viewer.playback import Playback
 
-__all__ = ["draw_captions", "quality_strip", "strip_height"]
+__all__ = ["Words", "caption_words", "draw_captions", "quality_strip", "strip_height", "strip_margin"]
 
 Image: TypeAlias = NDArray[np.uint8]
 
 _MARGIN = 22.0  # px in a picture 720 px high
 
 
-def draw_captions(
-    image: Image, playback: Playback, row: int, *, second: str = "", right: int | None = None, note: str = ""
-) -> None:
-    """Write name, facts and time into a picture, and below them the strip with the place in the recording.
+class Words(NamedTuple):
+    """A line of text in a picture: where its upper left corner stands, and how it looks."""
+
+    text: str
+    at: tuple[float, float]
+    size: float
+    colour: Colour
+    bold: bool = False
+
+    @property
+    def box(self) -> Box:
+        """Left, upper, right and lower edge, px."""
+        width, height = text_size(self.text, self.size, bold=self.bold)
+        x, y = self.at
+        return x, y, x + width, y + height
+
+    def ending_at(self, right: float) -> Self:
+        """Return them so that they end at a place."""
+        return self._replace(at=(right - (self.box[2] - self.box[0] if self.text else 0), self.at[1]))
+
+    def within(self, room: float) -> Self:
+        """Return them cut off where there is no room for them, px."""
+
+        def fits(text: str) -> bool:
+            return text_size(text, self.size, bold=self.bold)[0] <= room
+
+        if not self.text or fits(self.text):
+            return self
+        cut = (f"{self.text[:n].rstrip(' ·')}…" for n in range(len(self.text) - 1, 0, -1))
+        return self._replace(text=next(filter(fits, cut), ""))
+
+
+def caption_words(
+    shape: tuple[int, int], playback: Playback, row: int, *, second: str = "", right: int | None = None, note: str = ""
+) -> list[Words]:
+    """Return what stands around a picture: name and facts on the left, time and error on the right.
 
     Parameters
     ----------
-    image : (h, w, 3) uint8 array
+    shape : (int, int), px
+        Height and width of the picture.
     playback : Playback
     row : int
     second : str
@@ -37,31 +71,49 @@ def draw_captions(
     note : str
         One more line.
     """
-    height, width = image.shape[:2]
+    height, width = shape
     scale = min(height, width) / 720
-    left, size = _MARGIN * scale, max(19 * scale, 11)
-    at = left + write_text_on(image, playback.name, (left, 0.75 * left), size, palette.TEXT, bold=True)
+    left, big, small = _MARGIN * scale, max(19 * scale, 11), max(13.5 * scale, 10)
+    end = (width if right is None else right) - left
+    tops = [0.75 * left, 0.75 * left + 1.45 * big, 0.75 * left + 1.45 * big + 1.4 * small]
+    rights = [Words(_time(playback, row), (end, tops[0]), big, palette.TEXT, bold=True).ending_at(end)]
+    for line, text in enumerate((_frame(playback, row), _error(playback, row)), start=1):
+        rights.append(Words(text, (end, tops[line]), small, palette.DIM).ending_at(end))
+    rooms = [each.at[0] - left - each.size for each in rights]
+    name = Words(playback.name, (left, tops[0]), big, palette.TEXT, bold=True)
+    lefts = [name.within(0.6 * rooms[0] if second else rooms[0])]
     if second:
-        at += write_text_on(image, f"  and {second}", (at, 0.75 * left), size, palette.SECOND, bold=True)
-    small = max(13.5 * scale, 10)
-    write_text_on(image, _facts(playback), (left, 0.75 * left + 1.45 * size), small, palette.DIM)
-    if note:
-        write_text_on(image, note, (left, 0.75 * left + 1.45 * size + 1.4 * small), small, palette.DIM)
-    if playback.n_frames == 0:
-        return
-    time = f"{(playback.points.start + row) / playback.fps:.2f} s"
-    frame = f"frame {playback.points.start + row}"
-    right = (width if right is None else right) - round(left)
-    write_text_on(
-        image, time, (right - text_size(time, size, bold=True)[0], 0.75 * left), size, palette.TEXT, bold=True
-    )
-    place = right - text_size(frame, small)[0], 0.75 * left + 1.45 * size
-    write_text_on(image, frame, place, small, palette.DIM)
-    error = _error(playback, row)
-    if error:
-        place = right - text_size(error, small)[0], 0.75 * left + 1.45 * size + 1.4 * small
-        write_text_on(image, error, place, small, palette.DIM)
-    _draw_strip(image, playback, row, scale)
+        name_end = lefts[0].box[2]
+        other = Words(f"  and {second}", (name_end, tops[0]), big, palette.SECOND, bold=True)
+        lefts.append(other.within(left + rooms[0] - name_end))
+    for line, text in enumerate((_facts(playback), note), start=1):
+        lefts.append(Words(text, (left, tops[line]), small, palette.DIM).within(rooms[line]))
+    return [each for each in (*lefts, *rights) if each.text.strip()]
+
+
+def draw_captions(image: Image, playback: Playback, row: int, words: Sequence[Words]) -> None:
+    """Write words into a picture, and below them the strip with the place in the recording.
+
+    Parameters
+    ----------
+    image : (h, w, 3) uint8 array
+    playback : Playback
+    row : int
+    words : sequence of Words
+        As of :func:`caption_words`.
+    """
+    for each in words:
+        write_text_on(image, each.text, each.at, each.size, each.colour, bold=each.bold)
+    if playback.n_frames:
+        _draw_strip(image, playback, row, min(image.shape[:2]) / 720)
+
+
+def _time(playback: Playback, row: int) -> str:
+    return f"{(playback.points.start + row) / playback.fps:.2f} s" if playback.n_frames else ""
+
+
+def _frame(playback: Playback, row: int) -> str:
+    return f"frame {playback.points.start + row}" if playback.n_frames else ""
 
 
 def _facts(playback: Playback) -> str:
@@ -74,6 +126,8 @@ def _facts(playback: Playback) -> str:
 
 
 def _error(playback: Playback, row: int) -> str:
+    if not playback.n_frames:
+        return ""
     values, unit = playback.expected_error
     value = float(values[row])
     if not np.isfinite(value):
@@ -86,9 +140,14 @@ def strip_height(scale: float) -> int:
     return round(44 * scale)
 
 
+def strip_margin(scale: float) -> int:
+    """Return how far from the picture's left and right edge the strip ends, px."""
+    return round(_MARGIN * scale)
+
+
 def _draw_strip(image: Image, playback: Playback, row: int, scale: float) -> None:
     height, width = image.shape[:2]
-    left = round(_MARGIN * scale)
+    left = strip_margin(scale)
     tall = max(6, round(9 * scale))
     strip = _strip(playback, width - 2 * left, tall)
     top = height - round(18 * scale) - tall

@@ -6,6 +6,7 @@ and OpenGL in software crash in one process.
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import cv2
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from pose3d.errors import DependencyError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.viewer import palette
+from pose3d.viewer.lettering import Box
 from pose3d.viewer.painter import Painter
 from pose3d.viewer.scene import Scene
 from pose3d.viewer.shapes import Lines, Markers, icosphere
@@ -89,7 +91,7 @@ class GlRenderer:
         shape = (self._fine[1], self._fine[0])
         self._buffer = gloo.FrameBuffer(gloo.RenderBuffer((*shape, 4), "color"), gloo.RenderBuffer(shape, "depth"))
 
-    def paint(self, scene: Scene, view: ViewCamera, *, out: Image | None = None) -> Image:
+    def paint(self, scene: Scene, view: ViewCamera, *, out: Image | None = None, taken: Sequence[Box] = ()) -> Image:
         """Draw a scene; as :meth:`pose3d.viewer.painter.Painter.paint`."""
         gloo, eye = self._gloo, _Eye(view, self._fine)
         scale = self.size[1] / 720 * _FINER
@@ -131,7 +133,7 @@ class GlRenderer:
             picture = gloo.read_pixels((0, 0, *self._fine), alpha=False)
         image = np.empty((self.size[1], self.size[0], 3), dtype=np.uint8) if out is None else out
         image[:] = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), self.size, interpolation=cv2.INTER_AREA)
-        self._letters.draw_labels(image, scene, view)
+        self._letters.draw_labels(image, scene, view, taken)
         return image
 
     def _draw(self, vertices: FloatArray, rgba: NDArray[np.float32], faces: NDArray[np.int64]) -> None:

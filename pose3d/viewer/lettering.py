@@ -3,14 +3,17 @@
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose3d.viewer.palette import Colour
 
-__all__ = ["text_size", "write_text_on"]
+__all__ = ["Box", "text_size", "write_text_on"]
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, upper, right and lower edge, px."""
 
 _FACES = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}
 _MOST_LETTERS = 120

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pose3d.geometry.arrays import FloatArray
 from pose3d.viewer import palette
-from pose3d.viewer.lettering import text_size, write_text_on
+from pose3d.viewer.lettering import Box, text_size, write_text_on
 from pose3d.viewer.palette import Colour
 from pose3d.viewer.scene import Scene
 from pose3d.viewer.shapes import Ellipsoids, Lines, Markers
@@ -68,7 +68,13 @@ class Painter:
         self._ground_image = np.empty_like(self._blank)
 
     def paint(
-        self, scene: Scene, view: ViewCamera, *, backdrop: Image | None = None, out: Image | None = None
+        self,
+        scene: Scene,
+        view: ViewCamera,
+        *,
+        backdrop: Image | None = None,
+        out: Image | None = None,
+        taken: Sequence[Box] = (),
     ) -> Image:
         """Paint a scene.
 
@@ -80,6 +86,8 @@ class Painter:
             Drawn over instead of the floor, such as a camera's image.
         out : (h, w, 3) uint8 array, optional
             Painted into, instead of a new picture.
+        taken : sequence of (left, upper, right, lower), px
+            Where no label may stand.
 
         Returns
         -------
@@ -109,7 +117,7 @@ class Painter:
         mass = scene.marker("mass")
         if mass is not None:
             self._dots(image, mass, view)
-        self.draw_labels(image, scene, view)
+        self.draw_labels(image, scene, view, taken)
         return image
 
     def _ground(self, image: Image, scene: Scene, view: ViewCamera) -> None:
@@ -297,13 +305,13 @@ class Painter:
             width = -1 if markers.kind == "disc" else max(2, round(2 * self.scale))
             cv2.circle(image, place, round(radius * _FINE), colour, width, cv2.LINE_AA, _SHIFT)
 
-    def draw_labels(self, image: Image, scene: Scene, view: ViewCamera) -> None:
+    def draw_labels(self, image: Image, scene: Scene, view: ViewCamera, taken: Sequence[Box] = ()) -> None:
         """Write a scene's labels, those nearest first; one that would cover another moves up or down."""
         joints = scene.marker("joints")
         seen = np.zeros(0) if joints is None else view.project(joints.xyz, self.size)[0][:, 0]
         seen = seen[np.isfinite(seen)]
         centre_px = float(seen.mean()) if len(seen) else self.size[0] / 2
-        taken: list[tuple[float, float, float, float]] = []
+        boxes = list(taken)
         for labels in scene.labels:
             if not len(labels):
                 continue
@@ -311,17 +319,19 @@ class Painter:
             size = max(labels.size_px * self.scale, 10.0)
             for i in np.argsort(depth):
                 x, y = pixels[i]
-                if not (-50 < x < self.size[0] + 50 and -50 < y < self.size[1] + 50):
+                if not (0 <= x < self.size[0] and 0 <= y < self.size[1]):
                     continue
                 width, height = text_size(labels.text[i], size)
                 if labels.beside:
                     x += (width / 2 + 26 * self.scale) * (1 if x >= centre_px else -1)
-                for step in (0, -1, 1, -2, 2):
+                x = min(max(x, width / 2 + 2), self.size[0] - width / 2 - 2)
+                y = min(max(y, height / 2 + 2), self.size[1] - height / 2 - 2)
+                for step in (0, -1, 1, -2, 2, 3):
                     top = y - height / 2 + step * height
-                    box = (x - width / 2, top, x + width / 2, top + height)
-                    if not any(_overlap(box, other) for other in taken):
+                    box = (x - width / 2, top, x + width / 2 + size / 3, top + height)
+                    if not any(_overlap(box, other) for other in boxes):
                         break
-                taken.append(box)
+                boxes.append(box)
                 red, green, blue = labels.rgba[i, :3].tolist()
                 write_text_on(image, labels.text[i], box[:2], size, (red, green, blue), halo=labels.beside)
 
@@ -355,7 +365,7 @@ def _blend(image: Image, outline: NDArray[np.int32], bgr: Sequence[int], alpha: 
     part[:] = (part + cover * (np.array(bgr, dtype=np.float32) - part) + 0.5).astype(np.uint8)
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

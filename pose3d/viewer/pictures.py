@@ -1,6 +1,6 @@
 """Pictures of a recording: its scene from any side, a camera's image with the points in it, or all of them together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from pose3d.errors import ConfigError
 from pose3d.viewer import palette
-from pose3d.viewer.captions import draw_captions, strip_height
+from pose3d.viewer.angle_panel import AnglePanel
+from pose3d.viewer.captions import Words, caption_words, draw_captions, strip_height, strip_margin
+from pose3d.viewer.lettering import Box
 from pose3d.viewer.overlay import draw_chip, draw_overlay, fitted, image_size
 from pose3d.viewer.painter import Painter
 from pose3d.viewer.playback import Playback
@@ -26,13 +28,15 @@ GRID_VIEW = "grid"
 
 _SCENE_SHARES = (0.36, 0.4, 0.44, 0.48, 0.52)  # of the width of a grid: what leaves the cameras largest
 _LEAST_SIDE, _MOST_SIDE = 64, 8192
+_PANEL_SHARE, _LEAST_PANEL = 0.19, 60  # of the lesser side of a grid with its angles; px
+_NARROW = 1.2  # width to height of a scene in which a whole walk would be small
 
 
 class SceneRenderer(Protocol):
     """What draws scenes: the painter, or OpenGL."""
 
-    def paint(self, scene: Scene, view: ViewCamera, *, out: Image | None = None) -> Image:
-        """Draw a scene, (h, w, 3) blue, green, red."""
+    def paint(self, scene: Scene, view: ViewCamera, *, out: Image | None = None, taken: Sequence[Box] = ()) -> Image:
+        """Draw a scene, (h, w, 3) blue, green, red; no label stands in what is taken."""
         ...
 
 
@@ -49,7 +53,7 @@ class PictureSettings:
         Width and height, px; made even for videos.
     scene : SceneSettings
     captions : bool
-        Name, time and the strip of quality.
+        Name, time and the strip of quality; in a grid the angles over time, where the recording has some.
     turn_deg_s : float, degrees/s
         How fast the view goes around the subject.
     follow : bool, optional
@@ -123,7 +127,8 @@ class PictureMaker:
         self.playback, self.second = playback, second
         self.settings = settings or PictureSettings()
         check_view(playback, self.settings.view)
-        self._panes, self._scene_size, self._scene_at = self._layout()
+        self._panel = self._make_panel()
+        self._panes, self._scene_size = self._layout()
         self.panes: Mapping[str, tuple[int, int]] = {pane.camera: pane.size for pane in self._panes}
         self._renderer = renderer(self._scene_size) if self._scene_size else None
         self._follows = self._follow()
@@ -132,28 +137,45 @@ class PictureMaker:
         self._blank[:] = _bgr(palette.BACKGROUND)
         self._start = playback.path_of_subject[len(playback.path_of_subject) // 2] if playback.n_frames else np.zeros(3)
 
-    def _layout(self) -> tuple[list[_Pane], tuple[int, int] | None, tuple[int, int]]:
+    @property
+    def _below(self) -> int:
+        """How tall what stands below the scene and the panes is, px."""
+        strip = strip_height(min(self.settings.size) / 720) if self.settings.captions else 0
+        return strip + (0 if self._panel is None else self._panel.size[1])
+
+    def _make_panel(self) -> AnglePanel | None:
+        settings, playback = self.settings, self.playback
+        height = round(_PANEL_SHARE * min(settings.size))
+        if settings.view != GRID_VIEW or not settings.captions or height < _LEAST_PANEL or not playback.n_frames:
+            return None
+        if not AnglePanel.groups_of(playback, settings.scene.angles):
+            return None
+        margin = strip_margin(min(settings.size) / 720)
+        return AnglePanel(playback, (settings.size[0] - 2 * margin, height), settings.scene.angles)
+
+    def _layout(self) -> tuple[list[_Pane], tuple[int, int] | None]:
         settings, playback = self.settings, self.playback
         width, height = settings.size
         if settings.view in STANDARD_VIEWS:
-            return [], settings.size, (0, 0)
+            return [], settings.size
         if settings.view != GRID_VIEW:
             if settings.view not in playback.videos:
-                return [], settings.size, (0, 0)
-            return [_pane(settings.view, image_size(playback, settings.view), 0, 0, settings.size)], None, (0, 0)
+                return [], settings.size
+            return [_pane(settings.view, image_size(playback, settings.view), 0, 0, settings.size)], None
         cameras = list(playback.cameras)
+        below = self._below
+        scene_height = height - below if self._panel is not None else height
         if not cameras:
-            return [], settings.size, (0, 0)
+            return [], (width, scene_height)
         gap = max(4, round(min(settings.size) / 120))
-        bottom = strip_height(min(settings.size) / 720) if settings.captions else 0
         shapes = [image_size(playback, camera) for camera in cameras]
         choices = [
-            (_area((width - left - gap, height - bottom - 2 * gap), columns, shapes, gap), columns, left)
+            (_area((width - left - gap, height - below - 2 * gap), columns, shapes, gap), columns, left)
             for left in {round(width * share) for share in _SCENE_SHARES}
             for columns in range(1, len(cameras) + 1)
         ]
         _, best, left = max(choices)
-        room = width - left - gap, height - bottom - 2 * gap
+        room = width - left - gap, height - below - 2 * gap
         rows = -(-len(cameras) // best)
         cell = (room[0] - (best - 1) * gap) // best, (room[1] - (rows - 1) * gap) // rows
         # Cells as low as the images in them: no black bars.
@@ -169,12 +191,12 @@ class PictureMaker:
             )
             for i, camera in enumerate(cameras)
         ]
-        return panes, (left, height), (0, 0)
+        return panes, (left, scene_height)
 
     def _follow(self) -> bool:
         if self.settings.follow is not None:
             return self.settings.follow
-        narrow = self._scene_size is not None and self._scene_size[0] < self._scene_size[1]
+        narrow = self._scene_size is not None and self._scene_size[0] < _NARROW * self._scene_size[1]
         return narrow or follows(self.playback)
 
     def _first_view(self) -> ViewCamera:
@@ -213,40 +235,43 @@ class PictureMaker:
         (h, w, 3) uint8 array
             Blue, green, red.
         """
-        width, height = self.settings.size
+        settings = self.settings
+        width, height = settings.size
         picture = np.empty((height, width, 3), dtype=np.uint8) if out is None else out
         view = self.view(row)
-        if view is not None and self._renderer is not None and self._scene_size is not None:
-            shown = self.settings.scene
-            if view.camera is not None:
-                shown = replace(shown, frusta=False)
-            scene = build_scene(self.playback, row, shown, second=self.second)
-            if self._scene_size == self.settings.size:
-                self._renderer.paint(scene, view, out=picture)
-            else:
-                np.copyto(picture, self._blank)
-                wide, tall = self._scene_size
-                picture[:tall, :wide] = self._renderer.paint(scene, view)
-        elif any(pane.size != self.settings.size for pane in self._panes):
+        if self._scene_size != settings.size and [pane.size for pane in self._panes] != [settings.size]:
             np.copyto(picture, self._blank)
+        words = self._words(row)
+        if view is not None and self._renderer is not None and self._scene_size is not None:
+            shown = replace(settings.scene, frusta=False) if view.camera is not None else settings.scene
+            scene, taken = build_scene(self.playback, row, shown, second=self.second), [each.box for each in words]
+            if self._scene_size == settings.size:
+                self._renderer.paint(scene, view, out=picture, taken=taken)
+            else:
+                wide, tall = self._scene_size
+                picture[:tall, :wide] = self._renderer.paint(scene, view, taken=taken)
         for pane in self._panes:
             self._draw_pane(picture, pane, row, (images or {}).get(pane.camera))
-        if self.settings.captions:
-            self._draw_captions(picture, row)
+        if self._panel is not None:
+            wide, tall = self._panel.size
+            top, left = height - self._below, (width - wide) // 2
+            self._panel.draw(picture[top : top + tall, left : left + wide], row)
+        if words:
+            draw_captions(picture, self.playback, row, words)
         return picture
 
-    def _draw_captions(self, picture: Image, row: int) -> None:
-        if self._scene_size is None:  # over a video only the strip's room would hide too much
-            return
-        draw_captions(
-            picture,
+    def _words(self, row: int) -> list[Words]:
+        settings = self.settings
+        if not settings.captions or self._scene_size is None:  # over a video only the strip would hide too much
+            return []
+        enlarged = settings.scene.ellipsoids and settings.scene.magnify != 1
+        return caption_words(
+            (settings.size[1], settings.size[0]),
             self.playback,
             row,
             second="" if self.second is None else self.second.name,
             right=self._scene_size[0],
-            note=f"ellipsoids {self.settings.scene.magnify:g} times enlarged"
-            if self.settings.scene.ellipsoids and self.settings.scene.magnify != 1
-            else "",
+            note=f"ellipsoids {settings.scene.magnify:g} times enlarged" if enlarged else "",
         )
 
     def _draw_pane(self, picture: Image, pane: _Pane, row: int, image: Image | None) -> None:

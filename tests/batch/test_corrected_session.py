@@ -179,6 +179,8 @@ def test_a_moved_event_changes_the_strides_beside_it(gait, tmp_path):
     line = f"L strike moved from {strikes[1]:.3f} s to {strikes[1] + 0.04:.3f} s (toe first)"
     assert line in page
     assert "Corrected by a person" in page
+    assert page.count("<image") == 1, "the walker, who is painted"
+    assert "walk: the first right stride that counts" in page
     assert any(path.name == "gait-corrections.csv" and line in path.read_text("utf-8") for path in made.outputs)
     assert "Corrected by a person: 1 event moved." in " ".join(made.verdict.lines)
     assert inputs == {path: path.read_bytes() for path in inputs}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose3d.viewer.window.decimation import column_extremes, trace_points
+from pose3d.viewer.decimation import column_extremes, trace_points
 
 
 @pytest.mark.parametrize(("first", "last", "columns"), [(0, 100_000, 1301), (-50, 777.5, 400), (10.25, 40.75, 900)])

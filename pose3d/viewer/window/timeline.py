@@ -22,8 +22,8 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from pose3d.data.events import STRIKE
 from pose3d.geometry.arrays import FloatArray
 from pose3d.viewer import palette
+from pose3d.viewer.decimation import column_values
 from pose3d.viewer.playback import Playback
-from pose3d.viewer.window.decimation import column_values
 from pose3d.viewer.window.theme import SIDE_COLOURS, font, qcolor
 
 __all__ = ["EventTick", "Timeline", "heat_image"]

@@ -1,29 +1,17 @@
 """Joint angles over time with their error band, and over the gait cycle with the norm."""
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QImage,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPixmap,
-    QPolygonF,
-    QResizeEvent,
-    QWheelEvent,
-)
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
-from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.viewer import palette
+from pose3d.viewer.angle_curves import Curve, curves_of, draw_curves, range_of, round_marks
+from pose3d.viewer.angle_groups import AngleGroup, group_angles, usual_groups
 from pose3d.viewer.playback import Playback
-from pose3d.viewer.window.angle_groups import AngleGroup, Cycles, cycles_of, group_angles, usual_groups
-from pose3d.viewer.window.decimation import trace_points
-from pose3d.viewer.window.theme import EDGE, SIDE_COLOURS, font, qcolor
+from pose3d.viewer.window.cycle_plot import CyclePlot
+from pose3d.viewer.window.plotting import draw_cursor, draw_ground, y_in
+from pose3d.viewer.window.theme import SIDE_COLOURS, font, qcolor
 
 __all__ = ["Traces"]
 
@@ -32,9 +20,6 @@ _CYCLE_W = 250
 _GAP = 8
 _USUAL_S = 10.0
 _LEAST_ROWS = 10
-_FINE_BITS = 4
-_FINE = 1 << _FINE_BITS
-_BAND_ALPHA = 0.24
 
 
 class Traces(QWidget):
@@ -61,7 +46,7 @@ class Traces(QWidget):
         span = min(max(playback.n_frames, _LEAST_ROWS), _USUAL_S * playback.fps)
         self.part = (0.0, float(span))
         self._drawn: QPixmap | None = None
-        self._cycles: Cycles | None = None
+        self._cycle_plot: CyclePlot | None = None
         self._ranges: dict[str, tuple[float, float]] = {}
         self.setMinimumHeight(110)
         self.setMouseTracking(False)
@@ -117,7 +102,7 @@ class Traces(QWidget):
 
     def refresh(self) -> None:
         """Draw the curves anew."""
-        self._drawn = self._cycles = None
+        self._drawn = self._cycle_plot = None
         self._ranges.clear()
         self.update()
 
@@ -157,39 +142,14 @@ class Traces(QWidget):
         row = self.part[0] + (x - room.left()) / room.width() * (self.part[1] - self.part[0])
         return min(max(int(row), 0), max(self.playback.n_frames - 1, 0))
 
-    def _values(self, group: AngleGroup) -> list[tuple[int, FloatArray, FloatArray | None, FloatArray | None]]:
-        """Return side, degrees and the interval of a group's angles."""
-        angles = self.playback.angles
-        if angles is None:
-            return []
-        who = min(self.individual, angles.deg.shape[1] - 1)
-        low, high = angles.low_deg, angles.high_deg
-        if low is None and angles.sd_deg is not None:
-            low, high = angles.deg - 1.96 * angles.sd_deg, angles.deg + 1.96 * angles.sd_deg
-        return [
-            (
-                side,
-                angles.deg[:, who, i],
-                None if low is None else low[:, who, i],
-                None if high is None else high[:, who, i],
-            )
-            for side, i in group.members.items()
-        ]
+    def _curves(self, group: AngleGroup) -> tuple[Curve, ...]:
+        return curves_of(self.playback, group, self.individual)
 
     def range_of(self, group: AngleGroup) -> tuple[float, float]:
         """Return the lowest and highest degrees of a plot."""
         if group.name not in self._ranges:
-            self._ranges[group.name] = self._find_range(group)
+            self._ranges[group.name] = range_of(self._curves(group))
         return self._ranges[group.name]
-
-    def _find_range(self, group: AngleGroup) -> tuple[float, float]:
-        values = [deg[np.isfinite(deg)] for _, deg, _, _ in self._values(group)]
-        known = np.concatenate([np.zeros(0), *values])
-        if not len(known):
-            return -10.0, 10.0
-        low, high = np.quantile(known, (0.002, 0.998))
-        margin = max(0.1 * (high - low), 3.0)
-        return float(low - margin), float(high + margin)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw the curves, which are kept, and the cursor over them."""
@@ -199,14 +159,13 @@ class Traces(QWidget):
         painter.drawPixmap(0, 0, self._drawn)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         plots = self._plots()
-        x = self.x_of(self.row + 0.0)
+        x = self.x_of(self.row)
         if plots:
-            painter.setPen(QPen(qcolor(palette.TEXT, 0.9), 1.2))
-            painter.drawLine(QLineF(x, plots[0][1].top(), x, plots[-1][1].bottom()))
+            draw_cursor(painter, x, plots[0][1].top(), plots[-1][1].bottom())
         for group, place in plots:
             self._draw_values(painter, group, place, x)
-        if self._has_cycles:
-            self._draw_cycle_cursor(painter)
+        if cycles := self._cycles():
+            cycles.draw_present(painter, self._cycle_place(), self.row)
         painter.end()
 
     def _draw_all(self) -> QPixmap:
@@ -226,15 +185,14 @@ class Traces(QWidget):
             self._draw_plot(painter, group, place)
         if plots:
             self._draw_times(painter)
-        if self._has_cycles:
-            self._draw_cycles(painter)
+        if cycles := self._cycles():
+            cycles.draw(painter, self._cycle_place())
         painter.end()
         return pixmap
 
     def _draw_plot(self, painter: QPainter, group: AngleGroup, place: QRectF) -> None:
-        low, high = self.range_of(group)
-        _draw_frame(painter, place, low, high)
-        self._draw_curves(painter, group, place, low, high)
+        draw_ground(painter, place, *self.range_of(group))
+        self._draw_curves(painter, group, place)
         painter.setFont(font(11, bold=group.name == self.focus))
         wide = painter.fontMetrics().horizontalAdvance(group.words) + 10
         painter.fillRect(QRectF(place.left() + 1, place.top() + 1, wide, 16), qcolor(palette.BACKGROUND, 0.6))
@@ -242,149 +200,51 @@ class Traces(QWidget):
         painter.drawText(QPointF(place.left() + 6, place.top() + 13), group.words)
         painter.setFont(font(10))
 
-    def _draw_curves(self, painter: QPainter, group: AngleGroup, place: QRectF, low: float, high: float) -> None:
-        """Draw lines and bands by OpenCV, which takes a tenth of the time that Qt does."""
+    def _draw_curves(self, painter: QPainter, group: AngleGroup, place: QRectF) -> None:
         ratio = self.devicePixelRatioF()
         width, height = max(round(place.width() * ratio), 1), max(round(place.height() * ratio), 1)
-        picture = np.zeros((height, width, 4), dtype=np.uint8)
-
-        def at(x: FloatArray, deg: FloatArray) -> NDArray[np.int32]:
-            y = height - 1 - (np.clip(deg, low - 500, high + 500) - low) / (high - low) * height
-            return np.round(_FINE * np.stack([x, y], axis=1)).astype(np.int32)
-
-        # On transparent black what OpenCV mixes is premultiplied with its own alpha.
-        for side, _, below, above in self._values(group):
-            if below is not None and above is not None:
-                x, lower = trace_points(below, *self.part, width)
-                _, upper = trace_points(above, *self.part, width)
-                for run in _runs(np.isfinite(lower) & np.isfinite(upper)):
-                    outline = np.concatenate([at(x[run], lower[run]), at(x[run], upper[run])[::-1]])
-                    cv2.fillPoly(picture, [outline], _bgra(side, _BAND_ALPHA), cv2.LINE_8, _FINE_BITS)
-        for side, deg, _, _ in self._values(group):
-            x, y = trace_points(deg, *self.part, width)
-            runs = [at(x[run], y[run]) for run in _runs(np.isfinite(y))]
-            thick = max(1, round(1.4 * ratio))
-            cv2.polylines(picture, runs, False, _bgra(side, 1.0), thick, cv2.LINE_AA, _FINE_BITS)
+        picture = draw_curves(
+            self._curves(group),
+            self.part,
+            self.range_of(group),
+            (width, height),
+            width_px=max(1, round(1.4 * ratio)),
+        )
         image = QImage(picture.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied)
         painter.drawImage(place, image)
 
     def _draw_times(self, painter: QPainter) -> None:
-        fps = self.playback.fps
-        first, last = (edge / fps for edge in self.part)
-        offset = self.playback.points.start / fps
-        step = _nice((last - first) / 8)
+        fps, start = self.playback.fps, self.playback.points.start
         painter.setPen(qcolor(palette.DIM))
-        n = int(np.floor((last + offset) / step))
-        for i in range(int(np.ceil((first + offset) / step)), n + 1):
-            x = self.x_of((i * step - offset) * fps)
-            painter.drawText(
-                QRectF(x - 30, self.height() - _BOTTOM + 2, 60, 14), Qt.AlignmentFlag.AlignCenter, f"{i * step:g} s"
-            )
+        first, last = self.part
+        for time_s in round_marks((first + start) / fps, (last + start) / fps, 8):
+            place = QRectF(self.x_of(time_s * fps - start) - 30, self.height() - _BOTTOM + 2, 60, 14)
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, f"{time_s:g} s")
 
     def _draw_values(self, painter: QPainter, group: AngleGroup, place: QRectF, x: float) -> None:
         low, high = self.range_of(group)
         painter.setFont(font(12, bold=True))
-        y = place.top() + 13
-        for side, deg, below, above in self._values(group):
-            value = deg[self.row] if self.row < len(deg) else np.nan
-            colour = SIDE_COLOURS[side]
-            text = f"{'LR'[side - 1] + ' ' if side else ''}{value:.0f}°" if np.isfinite(value) else "–"
-            if below is not None and above is not None and np.isfinite(value):
-                half = (above[self.row] - below[self.row]) / 2
-                text += f" ± {half:.1f}°" if np.isfinite(half) else ""
+        for line, curve in enumerate(self._curves(group)):
+            colour = SIDE_COLOURS[curve.side]
             painter.setPen(colour)
-            painter.drawText(QPointF(place.right() + 10, y), text)
-            y += 16
+            painter.drawText(QPointF(place.right() + 10, place.top() + 13 + 16 * line), curve.text_at(self.row))
+            value = curve.deg[self.row] if self.row < len(curve.deg) else np.nan
             if np.isfinite(value):
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(colour)
-                dot = float(_y_in(place, np.asarray(value), low, high))
-                painter.drawEllipse(QPointF(x, dot), 3.2, 3.2)
+                painter.drawEllipse(QPointF(x, float(y_in(place, np.asarray(value), low, high))), 3.2, 3.2)
 
     def _cycle_place(self) -> QRectF:
         room = self._room()
-        left = self.width() - _CYCLE_W + 24
-        return QRectF(left, room.top() + 18, _CYCLE_W - 46, room.height() - 18)
+        return QRectF(self.width() - _CYCLE_W + 24, room.top(), _CYCLE_W - 46, room.height())
 
-    def _cycles_now(self) -> Cycles | None:
+    def _cycles(self) -> CyclePlot | None:
         group = next((group for group in self.groups if group.name == self.focus), None)
-        if group is None:
+        if group is None or not self._has_cycles:
             return None
-        if self._cycles is None:
-            self._cycles = cycles_of(self.playback, group, self.side, self.individual)
-        return self._cycles
-
-    def _cycle_range(self, cycles: Cycles) -> tuple[float, float]:
-        known = [cycles.deg[np.isfinite(cycles.deg)]]
-        if cycles.norm is not None:
-            mean, sd = cycles.norm.at()
-            known += [mean - sd, mean + sd]
-        values = np.concatenate(known)
-        if not len(values):
-            return -10.0, 10.0
-        margin = max(0.06 * float(np.ptp(values)), 2.0)
-        return float(values.min() - margin), float(values.max() + margin)
-
-    def _draw_cycles(self, painter: QPainter) -> None:
-        place, cycles = self._cycle_place(), self._cycles_now()
-        if cycles is None:
-            return
-        low, high = self._cycle_range(cycles)
-        _draw_frame(painter, place, low, high)
-        painter.setPen(qcolor(palette.TEXT))
-        painter.setFont(font(11))
-        side = {1: "left", 2: "right"}.get(self.side, "")
-        words = next(group.words for group in self.groups if group.name == self.focus)
-        n = int(np.isfinite(cycles.deg).any(1).sum())
-        title = f"{words}, {side} cycle ({n})" if n else f"No whole {side} cycle"
-        painter.drawText(QPointF(place.left(), place.top() - 6), title)
-        painter.setFont(font(10))
-        painter.setPen(qcolor(palette.DIM))
-        for percent in (0, 50, 100):
-            x = place.left() + percent / 100 * place.width()
-            painter.drawText(
-                QRectF(x - 24, self.height() - _BOTTOM + 2, 48, 14), Qt.AlignmentFlag.AlignCenter, f"{percent} %"
-            )
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.save()
-        painter.setClipRect(place)
-        if cycles.norm is not None:
-            mean, sd = cycles.norm.at()
-            along = np.linspace(place.left(), place.right(), len(mean))
-            outline = np.concatenate(
-                [
-                    np.stack([along, _y_in(place, mean + sd, low, high)], axis=1),
-                    np.stack([along, _y_in(place, mean - sd, low, high)], axis=1)[::-1],
-                ]
-            )
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(qcolor(palette.DIM, 0.3))
-            painter.drawPolygon(_polygon(outline))
-        thin = QColor(SIDE_COLOURS[self.side])
-        thin.setAlphaF(0.4)
-        painter.setPen(QPen(thin, 1.2))
-        for deg in cycles.deg[-60:]:
-            self._draw_cycle(painter, place, deg, low, high)
-        painter.restore()
-
-    def _draw_cycle(self, painter: QPainter, place: QRectF, deg: FloatArray, low: float, high: float) -> None:
-        x = np.linspace(place.left(), place.right(), len(deg))
-        y = _y_in(place, deg, low, high)
-        for run in _runs(np.isfinite(y)):
-            painter.drawPolyline(_polygon(np.stack([x[run], y[run]], axis=1)))
-
-    def _draw_cycle_cursor(self, painter: QPainter) -> None:
-        cycles = self._cycles_now()
-        here = None if cycles is None else cycles.at(self.row)
-        if cycles is None or here is None:
-            return
-        place = self._cycle_place()
-        low, high = self._cycle_range(cycles)
-        painter.setPen(QPen(SIDE_COLOURS[self.side], 2.2))
-        self._draw_cycle(painter, place, cycles.deg[here[0]], low, high)
-        x = place.left() + here[1] / 100 * place.width()
-        painter.setPen(QPen(qcolor(palette.TEXT, 0.9), 1.2))
-        painter.drawLine(QLineF(x, place.top(), x, place.bottom()))
+        if self._cycle_plot is None:
+            self._cycle_plot = CyclePlot(self.playback, group, self.side, self.individual)
+        return self._cycle_plot
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Go there; the plot that was clicked is the one whose cycles are shown."""
@@ -415,42 +275,3 @@ class Traces(QWidget):
         """Draw anew."""
         super().resizeEvent(event)
         self._drawn = None
-
-
-def _draw_frame(painter: QPainter, place: QRectF, low: float, high: float) -> None:
-    """Draw the ground of a plot with two or three round numbers of degrees."""
-    painter.fillRect(place, qcolor(palette.BACKGROUND))
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    step = _nice((high - low) / max(place.height() / 24, 2))
-    for i in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
-        y = float(_y_in(place, np.array(i * step), low, high))
-        painter.setPen(QPen(QColor(EDGE), 1))
-        painter.drawLine(QLineF(place.left(), float(y), place.right(), float(y)))
-        painter.setPen(qcolor(palette.DIM))
-        flags = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(QRectF(place.left() - 44, float(y) - 7, 38, 14), flags, f"{i * step:g}°")
-
-
-def _bgra(side: int, alpha: float) -> tuple[float, float, float, float]:
-    red, green, blue = (255 * alpha * part for part in palette.SIDES[side])
-    return blue, green, red, 255 * alpha
-
-
-def _y_in(place: QRectF, deg: FloatArray, low: float, high: float) -> FloatArray:
-    return np.asarray(place.bottom() - (deg - low) / (high - low) * place.height())
-
-
-def _nice(step: float) -> float:
-    """Return the next of 1, 2, 5, 10, ..."""
-    power = 10.0 ** np.floor(np.log10(max(step, 1e-9)))
-    return float(next(power * n for n in (1, 2, 5, 10) if power * n >= step * 0.999))
-
-
-def _runs(known: BoolArray) -> list[slice]:
-    """Return the unbroken runs of at least one value."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
-    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _polygon(points: FloatArray) -> QPolygonF:
-    return QPolygonF([QPointF(x, y) for x, y in points.tolist()])

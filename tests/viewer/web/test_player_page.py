@@ -110,7 +110,9 @@ def test_angles_stand_at_their_joints_with_their_intervals(recording, page_url, 
 
 def test_a_second_recording_stands_over_the_first_or_beside_it(recording, walker, show):
     other = make_playback(replace(walker(140, seed=2), fps=25.0), name="before")
-    served = BackgroundPage(replace(recording, videos={}), second=SecondRecording(other, 1200.0))
+    raw = walker(300)
+    raw = replace(raw, xyz=raw.xyz - 700.0 * recording.ground.axes[1])
+    served = BackgroundPage(replace(recording, videos={}, raw=raw), second=SecondRecording(other, 1200.0))
     try:
         page = show(served.url).ready()
         page.go_to(101)
@@ -133,6 +135,12 @@ def test_a_second_recording_stands_over_the_first_or_beside_it(recording, walker
             page.settle()
             assert drawn(1200.0) == expected
         assert page.page.locator("#show-second").inner_text() == "Second beside"
+        page.page.keyboard.press("Shift+R")  # and the points before refinement
+        page.settle()
+        lines = view.project(raw.xyz[101, 0, thigh], size)[0] + 0.5
+        places = lines[0] + np.linspace(0, 1, 30)[:, None] * (lines[1] - lines[0])
+        grey = tuple(round(255 * part) for part in palette.RAW)
+        assert sum(near(page, "#scene", *place, grey, 2) for place in places) > 20
     finally:
         served.close()
 

@@ -123,12 +123,13 @@ def _recorded(path: str, stored: bool, plates: bool, cutoff_hz: float | None) ->
     if Path(path).suffix.lower() != ".c3d":
         raise typer.BadParameter(f"{path} is no C3D", param_hint="--stored" if stored else "--plates")
     from pose3d.batch.events import choose_events
+    from pose3d.batch.gait import has_steps
     from pose3d.errors import DataError
     from pose3d.io.c3d import read_c3d
 
     recording = read_c3d(path)
-    if stored and not plates and not len(recording.events):
-        raise DataError(f"{path}: holds no events; leave out --stored")
+    if stored and not plates and not has_steps(recording.events):
+        raise DataError(f"{path}: holds no strikes and offs of left and right; leave out --stored")
     if plates and not stored and not recording.plates:
         raise DataError(f"{path}: holds no force plates; leave out --plates")
     try:

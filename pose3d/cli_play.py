@@ -117,19 +117,23 @@ def play(
     )
     console.say(f"{playback.name}: {playback.n_frames} frames at {playback.fps:g} fps, {len(playback.videos)} videos")
     console.say(*(f"note: {remark}" for remark in playback.remarks))
-    if not window:
-        return _serve(console, load_more(playback), page)
     second = None if parts.second is None else load_recording(parts.second)[0]
+    if not window:
+        return _serve(console, load_more(playback), page, second, parts.shift)
     play_in_window(playback, second=second, second_shift_mm=parts.shift, load_more=load_more, queue=queue_of(playback))
     console.result({"recording": playback.path, "frames": playback.n_frames, "remarks": playback.remarks})
     return 0
 
 
-def _serve(console: Console, playback: "Playback", page: PageOptions) -> int:
+def _serve(console: Console, playback: "Playback", page: PageOptions, other: "Playback | None", shift_mm: float) -> int:
+    from pose3d.batch.playing import queue_of
+    from pose3d.viewer.web.packing import SecondRecording
+
+    second = None if other is None else SecondRecording(other, shift_mm)
     if page.save is not None:
         from pose3d.viewer.web.standalone import write_document
 
-        write_document(playback, page.save)
+        write_document(playback, page.save, second=second)
         console.say(f"written: {page.save}")
         console.result({"outputs": [page.save]})
         return 0
@@ -146,7 +150,14 @@ def _serve(console: Console, playback: "Playback", page: PageOptions) -> int:
             webbrowser.open(url)
 
     show: Callable[[str], None] = ready
-    serve_playback(playback, port=page.port, hosts=tuple(page.host or ()), ready=show)
+    serve_playback(
+        playback,
+        second=second,
+        queue=queue_of(playback),
+        port=page.port,
+        hosts=tuple(page.host or ()),
+        ready=show,
+    )
     console.result({"recording": playback.path, "frames": playback.n_frames, "remarks": playback.remarks})
     return 0
 

@@ -36,7 +36,9 @@ class Others:
     ] = None
     sem: Annotated[
         float | None,
-        typer.Option(min=0, metavar="DEG", help="Standard error of a session's angles, instead.", show_default=False),
+        typer.Option(
+            min=0.001, metavar="DEG", help="Standard error of a session's angles, instead.", show_default=False
+        ),
     ] = None
     sem_source: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Where --sem comes from; it is printed.", show_default=False)

@@ -1,18 +1,19 @@
 """The work of each step: read what the session holds, call the library, write where the session says."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pose3d.errors import ConfigError
+from pose3d.errors import ConfigError, ProjectError
 from pose3d.log import Progress
 from pose3d.project import CONFIG_NAME, Session, Trial
 
 if TYPE_CHECKING:
     from pose3d.data import JointAngles, Keypoints3D
 
-__all__ = ["StepReport", "calibrate_session", "compute_angles", "export_trial", "with_sides"]
+__all__ = ["StepReport", "calibrate_session", "compute_angles", "export_trial", "keep_copy", "with_sides"]
 
 
 @dataclass(frozen=True)
@@ -137,3 +138,22 @@ def export_trial(trial: Trial, pose_3d: tuple[Path, ...], progress: Progress) ->
         progress(f"export {trial.name}", i + 1, len(pose_3d))
     names = [path.name for path in outputs]
     return StepReport(tuple(outputs), (f"wrote {', '.join(names)}",), {"files": names})
+
+
+def keep_copy(path: Path) -> Path:
+    """Copy a file that will be overwritten to ``<name>.bak``, ``.bak2``, ... beside it; return the copy.
+
+    Raises
+    ------
+    ProjectError
+        If the copy cannot be written.
+    """
+    copy, n = path.with_name(f"{path.name}.bak"), 1
+    while copy.exists():
+        n += 1
+        copy = path.with_name(f"{path.name}.bak{n}")
+    try:
+        shutil.copy2(path, copy)
+    except OSError as error:
+        raise ProjectError(f"{copy}: cannot be written ({error.strerror}); {path.name} is left alone") from error
+    return copy

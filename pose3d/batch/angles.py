@@ -131,14 +131,14 @@ def _joined(parts: Sequence[FloatArray | None]) -> FloatArray | None:
     return np.concatenate(known, axis=1) if known else None
 
 
-def velocities(angles: JointAngles, *, smooth: bool = True) -> JointAngles:
+def velocities(angles: JointAngles) -> JointAngles:
     """Return how fast angles change, degrees/s, named such as ``knee_flexion_velocity_l``.
 
     Parameters
     ----------
     angles : JointAngles
-    smooth : bool
-        As for :func:`pose3d.kinematics.angular_velocity.angle_velocity`.
+        Smoothed first by cross-validation (:func:`pose3d.kinematics.angular_velocity.angle_velocity`), which is meant
+        for points that were not low-passed.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def velocities(angles: JointAngles, *, smooth: bool = True) -> JointAngles:
     """
     if angles.fps is None:
         raise DataError("the frame rate is unknown; give --fps")
-    rates = angle_velocity(np.moveaxis(angles.deg, 0, -1), fps=angles.fps, smooth=smooth)
+    rates = angle_velocity(np.moveaxis(angles.deg, 0, -1), fps=angles.fps)
     names = tuple(
         f"{name[:-2]}{VELOCITY_MARK}{name[-2:]}" if name.endswith(("_l", "_r")) else f"{name}{VELOCITY_MARK}"
         for name in angles.names

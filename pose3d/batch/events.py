@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pose3d.batch.gait import EVENT_CUTOFF_HZ, gait_events
+from pose3d.batch.gait import EVENT_CUTOFF_HZ, gait_events, has_steps
 from pose3d.data import Keypoints3D
 from pose3d.data.events import LimbEvents
 from pose3d.data.mocap import ForcePlate, MocapRecording
@@ -45,7 +45,7 @@ def choose_events(
     given : LimbEvents, optional
         What somebody corrected: nothing is better.
     stored : bool
-        Whether the recording's own events count, where it has any: the laboratory's.
+        Whether the recording's own strikes and offs count, where it has any: the laboratory's.
     plates : bool
         Whether what force plates saw takes the place of what the points tell of the same steps.
     cutoff_hz : float or None
@@ -58,7 +58,7 @@ def choose_events(
     """
     if given is not None:
         return ChosenEvents(given, "given")
-    if stored and len(recording.events):
+    if stored and has_steps(recording.events):
         return ChosenEvents(recording.events, "the file itself")
     found = gait_events(recording.points, cutoff_hz=cutoff_hz)
     if plates and recording.plates:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pose3d.batch.corrections import correct_angles, correct_points
+from pose3d.batch.corrections import correct_angles
 from pose3d.batch.exercises import EXERCISE_CUTOFF_HZ, exercise_from_angles, exercise_from_points
 from pose3d.batch.gait_study import walk_files
-from pose3d.batch.walks import WalkFiles
+from pose3d.batch.walks import WalkFiles, load_recording_files
 from pose3d.data.recording_facts import RecordingFacts, measure_coverage
 from pose3d.errors import DataError, Pose3DError
 from pose3d.kinematics.exercises import EXERCISES, Exercise, ExerciseStudy
@@ -152,16 +152,10 @@ def study_exercises(
 
 
 def _measure(files: WalkFiles, exercise: Exercise, rate: float | None, cutoff_hz: float | None) -> MeasuredExercise:
-    from pose3d.io.anipose_csv import read_angles, read_pose3d
+    from pose3d.io.anipose_csv import read_angles
     from pose3d.io.digests import text_digest
-    from pose3d.io.samples import open_samples
 
-    points = read_pose3d(files.points)
-    samples = None if files.samples is None else open_samples(files.samples, csvs=[files.points])
-    fps = points.fps or rate or (None if samples is None else samples.fps)
-    if fps is None:
-        raise DataError("the frame rate is unknown; set fps in [project] of pose3d.toml")
-    points, samples, remarks = correct_points(replace(points, fps=fps), files.corrections, samples)
+    (points, samples, remarks), fps = load_recording_files(files, rate)
     if files.angles is not None:
         angles = read_angles(files.angles)
         named = {name: angles.deg[:, 0, i] for i, name in enumerate(angles.names)}

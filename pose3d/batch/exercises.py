@@ -80,16 +80,19 @@ def exercise_from_points(
     Raises
     ------
     DataError
-        If the frame rate is unknown, or the keypoints of the exercise's angle are not there.
+        If the frame rate is unknown, the keypoints of the exercise's angle are not there, or samples and points do not
+        belong together.
     ConfigError
         If the cutoff cannot be had at this frame rate, or no angle can be computed at all.
     """
     named = {name: points.xyz[:, individual, i] for i, name in enumerate(points.keypoints)}
     angles = _own(human_angles(named), exercise)
     drawn = None
-    if samples is not None and samples.n_samples and samples.n_frames == points.n_frames:
-        who = samples.individuals.index(points.individuals[individual])
-        chunks = list(_sampled(samples, who, exercise))
+    if samples is not None and samples.n_samples:
+        name = points.individuals[individual]
+        if samples.n_frames != points.n_frames or name not in samples.individuals:
+            raise DataError(f"the samples are not those of the points of {name}; triangulate again with --samples")
+        chunks = list(_sampled(samples, samples.individuals.index(name), exercise))
         drawn = {name: np.concatenate([each[name] for each in chunks]) for name in chunks[0]}
     rate = points.fps if fps is None else fps
     return _measure(exercise, angles, drawn, fps=rate, start=points.start, cutoff_hz=cutoff_hz)
@@ -118,8 +121,8 @@ def load_angle_source(path: str | Path) -> tuple[Keypoints3D | JointAngles, Post
     Parameters
     ----------
     path : path
-        3D keypoints (csv of anipose, TRC), angles (csv of anipose), or a C3D: its model's angles where it has segment
-        axes, its markers otherwise.
+        3D keypoints (csv of anipose), angles (csv of anipose), or a C3D or TRC: its angles by the best way that it
+        allows (:func:`pose3d.batch.importing.mocap_angles`).
 
     Returns
     -------
@@ -132,19 +135,15 @@ def load_angle_source(path: str | Path) -> tuple[Keypoints3D | JointAngles, Post
     Pose3DError
         If a file cannot be read, or the samples are of other points.
     """
+    from pose3d.batch.importing import mocap_angles, read_recording
     from pose3d.io.anipose_csv import is_pose3d, read_angles, read_pose3d
-    from pose3d.io.c3d import read_c3d
     from pose3d.io.samples import open_samples, samples_path
-    from pose3d.io.trc import read_trc
-    from pose3d.kinematics.segments import segment_angles
 
     path = Path(path)
-    if path.suffix.lower() == ".c3d":
-        points = read_c3d(path).points
-        of_model = segment_angles(points)
-        return (points if of_model is None else of_model), None
-    if path.suffix.lower() == ".trc":
-        return read_trc(path), None
+    if path.suffix.lower() in (".c3d", ".trc"):
+        recording = read_recording(path)
+        angles, _, _ = mocap_angles(recording)
+        return (recording.points if angles is None else angles), None
     if path.is_file() and not is_pose3d(path):
         return read_angles(path), None
     points = read_pose3d(path)

@@ -8,24 +8,27 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pose3d.batch.gait import turn_points
 from pose3d.batch.importing import read_recording
 from pose3d.data import JointAngles, Keypoints3D, Status
 from pose3d.data.events import LimbEvents
+from pose3d.data.samples import PosteriorSamples, interval
 from pose3d.errors import ConfigError, DataError
 from pose3d.geometry.arrays import FloatArray
 from pose3d.io.nwb import NwbSubject
 from pose3d.kinematics import HUMAN_ANGLES, body_angles
 from pose3d.kinematics.armature import HUMAN_BONES, body_bones, build_armature
-from pose3d.kinematics.human import human_angles
 from pose3d.kinematics.joint_markers import with_joint_centres, with_midpoints
+from pose3d.kinematics.sampled_angles import unsigned_angles, with_intervals
 from pose3d.kinematics.segments import segment_angles
 from pose3d.kinematics.stored_angles import angles_as_stored, angles_from_stored
-from pose3d.kinematics.walking_angles import WALKING_ANGLES, frame_of_walker, walking_angles_of
+from pose3d.kinematics.walking_angles import WALKING_ANGLES
 from pose3d.log import logger
 
 __all__ = ["ExportRequest", "export_points"]
 
 _MOCAP = (".c3d", ".trc")
+_Z_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def export_points(path: str | Path, request: ExportRequest) -> tuple[Path, ...]:
         written += write_glb(body, request.glb, edges=body_bones(body, request.edges))
     tables = [table for table in (request.parquet, request.tidy) if table is not None]
     if tables:
-        written += _write_tables(source, angles, of_body, tables)
+        written += _write_tables(source, angles, of_body, tables, up=request.up)
     return tuple(written)
 
 
@@ -160,9 +163,7 @@ def _read(path: Path, request: ExportRequest) -> _Source:
     if request.fps is not None:
         points = replace(points, fps=request.fps)
     if request.up == "y":
-        turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
-        covariance = None if points.covariance is None else turn @ points.covariance @ turn.T
-        points = replace(points, xyz=points.xyz @ turn.T, covariance=covariance)
+        points = turn_points(points, _Z_FROM_Y_UP, np.zeros(3))
     return _Source(path, points, stored, events)
 
 
@@ -259,21 +260,24 @@ def _write_bvh(source: _Source, target: Path, request: ExportRequest) -> list[Pa
 
 
 def _write_tables(
-    source: _Source, angles: JointAngles | None, of_body: bool, targets: Sequence[Path]
+    source: _Source, angles: JointAngles | None, of_body: bool, targets: Sequence[Path], *, up: str
 ) -> Sequence[Path]:
     from pose3d.batch.plans import version
     from pose3d.io.tidy import tidy_table, write_tidy
 
     points, more = source.points, dict[str, Any]()
+    samples = None if source.path.suffix.lower() in _MOCAP else _samples(source, up)
     if angles is not None and of_body:
         more["angle_status"] = _angle_status(_with_centres(source), angles)
-    n_samples = 0
-    if source.path.suffix.lower() not in _MOCAP:
-        n_samples = _add_spread(source, angles if of_body else None, more)
+        if samples is not None:
+            angles = with_intervals(angles, points, samples, body_angles, unsigned=unsigned_angles())
+    if samples is not None:
+        who = [samples.individuals.index(name) for name in points.individuals]
+        more["spread"] = interval(samples.xyz[:, :, who], axis=1)
     table = tidy_table(source.path.stem, points, angles, **more)
     facts: dict[str, Any] = {"program": f"pose3d {version()}", "source": source.path.name, "fps": points.fps}
-    if n_samples:
-        facts["interval"] = f"95 %, from {n_samples} posterior samples; each sample is a whole motion"
+    if samples is not None:
+        facts["interval"] = f"95 %, from {samples.n_samples} posterior samples; each sample is a whole motion"
     return [file for target in targets for file in write_tidy(table, target, facts=facts)]
 
 
@@ -289,37 +293,16 @@ def _angle_status(points: Keypoints3D, angles: JointAngles) -> "np.ndarray[Any, 
     return status
 
 
-def _add_spread(source: _Source, angles: JointAngles | None, more: dict[str, Any]) -> int:
-    """Add the intervals that the posterior samples beside the points give; return how many samples there are."""
-    from pose3d.data.samples import interval
+def _samples(source: _Source, up: str) -> PosteriorSamples | None:
+    """Read the posterior samples beside the points, with the same axis up; None where there are none."""
     from pose3d.io.samples import read_samples, samples_path
 
     beside, points = samples_path(source.path), source.points
     if not beside.is_file():
-        return 0
+        return None
     samples = read_samples(beside, csvs=[source.path])
     if samples.n_frames != points.n_frames or samples.keypoints != points.keypoints:
         raise DataError(f"{beside}: its samples are of other frames or keypoints than {source.path}")
-    who = [samples.individuals.index(name) for name in points.individuals if name in samples.individuals]
-    if len(who) < len(points.individuals):
+    if not set(points.individuals) <= set(samples.individuals):
         raise DataError(f"{beside}: its samples are of other individuals than {source.path}")
-    xyz = np.asarray(samples.xyz[:, :, who], dtype=np.float64)
-    more["spread"] = interval(xyz, axis=1)
-    if angles is not None:
-        low, high, sd = (np.full(angles.deg.shape, np.nan) for _ in range(3))
-        for i in range(len(points.individuals)):
-            named = {name: xyz[:, :, i, k] for k, name in enumerate(points.keypoints)}
-            here = {name: points.xyz[:, i, k] for k, name in enumerate(points.keypoints)}
-            drawn = human_angles(named)
-            over_time = {name: np.swapaxes(values, 0, 1) for name, values in named.items()}
-            walking = walking_angles_of(over_time, frame_of_walker(here, points.fps)[0])
-            drawn |= {name: values.T for name, values in walking.items()}
-            for column, name in enumerate(angles.names):
-                if name in drawn:
-                    value = angles.deg[:, i, column, None]
-                    near = value + (drawn[name] - value + 180) % 360 - 180  # an angle of 179 is near one of -179
-                    low[:, i, column], high[:, i, column] = interval(near, axis=1)
-                    known = np.isfinite(near).all(1)
-                    sd[known, i, column] = near[known].std(1, ddof=1)
-        more["angle_spread"], more["angle_sd"] = (low, high), sd
-    return samples.n_samples
+    return samples if up == "z" else replace(samples, xyz=samples.xyz @ _Z_FROM_Y_UP.T)

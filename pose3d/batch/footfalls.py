@@ -92,7 +92,8 @@ class FootfallStudy:
         if not len(starts):
             return []
         first = len(starts) // 2 - min(1, len(starts) // 2)
-        span = 3 * float(np.median(self.strides[0].duration_s))
+        last = float(self.events.time_s.max())  # who stands after the last event is not known
+        span = min(3 * float(np.median(self.strides[0].duration_s)), last - float(starts[first]))
         times = float(starts[first]) + np.arange(n) * span / n
         width = max(8, *(len(name) for name in self.limbs))
         shown = ["".join("#" if stands else "." for stands in row) for row in self.diagram(times).tolist()]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pose3d.data import Keypoints3D
-from pose3d.data.events import LimbEvents
+from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.errors import DataError
 from pose3d.filtering.butterworth import butterworth_filter, design_butterworth
 from pose3d.geometry.arrays import FloatArray
@@ -20,6 +20,7 @@ __all__ = [
     "EVENT_CUTOFF_HZ",
     "WalkSummary",
     "gait_events",
+    "has_steps",
     "level_points",
     "level_rotation",
     "measure_walk",
@@ -78,6 +79,11 @@ def gait_events(
     )
 
 
+def has_steps(events: LimbEvents) -> bool:
+    """Tell whether any event is a strike or an off of ``L`` or ``R``: laboratories mark other instants as well."""
+    return any(limb in _SIDES and kind in (STRIKE, OFF) for limb, kind in zip(events.limbs, events.kinds, strict=True))
+
+
 def measure_walk(
     points: Keypoints3D,
     events: LimbEvents,
@@ -104,8 +110,11 @@ def measure_walk(
     Raises
     ------
     DataError
-        As :func:`gait_events`.
+        As :func:`gait_events`, or if there are events, but no strikes and offs of L and R among them.
     """
+    if len(events) and not has_steps(events):
+        told = sorted({f"{limb} {kind}" for limb, kind in zip(events.limbs, events.kinds, strict=True)})
+        raise DataError(f"the events are {', '.join(told[:6])}; gait needs strike and off of L and R")
     names, by_name = foot_points(points.keypoints), _by_name(points, individual)
     return measure_gait(
         events,

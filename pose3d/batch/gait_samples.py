@@ -9,7 +9,7 @@ from pose3d.errors import DataError
 from pose3d.filtering.butterworth import butterworth_filter, design_butterworth
 from pose3d.geometry.arrays import FloatArray
 from pose3d.kinematics.gait import foot_points
-from pose3d.kinematics.gait_events import EventSettings, find_events, nearest_times
+from pose3d.kinematics.gait_events import find_events, nearest_times
 
 __all__ = ["EventTimes", "event_samples"]
 
@@ -17,6 +17,7 @@ EventTimes = dict[tuple[str, str], FloatArray]
 """By limb and kind: times (n_samples, n_events) in s."""
 
 _CHUNK = 8  # samples at a time
+_WITHIN_S = 0.15  # what a sample has farther from the event is another one
 
 
 def event_samples(
@@ -27,8 +28,6 @@ def event_samples(
     individual: int = 0,
     level: tuple[FloatArray, FloatArray] | None = None,
     cutoff_hz: float | None = EVENT_CUTOFF_HZ,
-    settings: EventSettings | None = None,
-    within_s: float = 0.15,
 ) -> EventTimes:
     """Find the events of a walk in every sample.
 
@@ -43,10 +42,8 @@ def event_samples(
     individual : int
     level : (rotation, translation), optional
         By which the points, but not yet the samples, were turned: :func:`pose3d.batch.gait.level_rotation`.
-    cutoff_hz, settings
+    cutoff_hz : float or None
         As in :func:`pose3d.batch.gait.gait_events`.
-    within_s : float, s
-        What a sample has farther from the event is another one.
 
     Returns
     -------
@@ -76,10 +73,10 @@ def event_samples(
     person = samples.individuals.index(name)
     low = None if cutoff_hz is None else design_butterworth(cutoff_hz, fps=points.fps)
     n_feet = len(feet.heels) + len(feet.toes)
-    own = gait_events(points, individual=individual, cutoff_hz=cutoff_hz, settings=settings)
+    own = gait_events(points, individual=individual, cutoff_hz=cutoff_hz)
     keys = sorted(set(zip(events.limbs, events.kinds, strict=True)))
     times = {key: np.full((samples.n_samples, len(events.times(*key))), np.nan) for key in keys}
-    seen = {key: nearest_times(events.times(*key), own.times(*key), within_s=within_s) for key in keys}
+    seen = {key: nearest_times(events.times(*key), own.times(*key), within_s=_WITHIN_S) for key in keys}
     for first in range(0, samples.n_samples, _CHUNK):
         xyz = np.asarray(samples.xyz[:, first : first + _CHUNK, person], dtype=np.float64)[:, :, columns]
         xyz = np.concatenate([xyz[:, :, :n_feet], xyz[:, :, n_feet:].mean(2, keepdims=True)], axis=2)
@@ -95,9 +92,8 @@ def event_samples(
                 xyz[:, i, n_feet],
                 fps=points.fps,
                 start=points.start,
-                settings=settings,
             )
             for key in keys:
-                away = nearest_times(seen[key], found.times(*key), within_s=within_s) - seen[key]
+                away = nearest_times(seen[key], found.times(*key), within_s=_WITHIN_S) - seen[key]
                 times[key][first + i] = events.times(*key) + away
     return times

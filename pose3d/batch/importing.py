@@ -1,7 +1,6 @@
 """Recordings of motion-capture systems brought into a session: points, events and angles, and where they come from."""
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pose3d.batch.actions import StepReport, with_sides
+from pose3d.batch.actions import StepReport, keep_copy, with_sides
 from pose3d.data import JointAngles
 from pose3d.data.mocap import MocapRecording
 from pose3d.errors import ConfigError, FormatError, ProjectError
@@ -219,7 +218,7 @@ def _write(session: Session, item: _Found, edited: Sequence[Path]) -> StepReport
     from pose3d.io.events import write_events
     from pose3d.io.uncertainty import uncertainty_path
 
-    trial, copies = item.trial, [_keep(path) for path in edited]
+    trial, copies = item.trial, [keep_copy(path) for path in edited]
     record = import_path(trial.pose_3d)
     write_import(item.record, record)  # first: what follows belongs to an import, even if it is cut short
     main = list(write_pose3d(item.recording.points, trial.pose_3d))
@@ -254,15 +253,3 @@ def _write(session: Session, item: _Found, edited: Sequence[Path]) -> StepReport
         "remarks": list(item.remarks),
     }
     return StepReport((*files, record), tuple(lines), summary)
-
-
-def _keep(path: Path) -> Path:
-    copy, n = path.with_name(f"{path.name}.bak"), 1
-    while copy.exists():
-        n += 1
-        copy = path.with_name(f"{path.name}.bak{n}")
-    try:
-        shutil.copy2(path, copy)
-    except OSError as error:
-        raise ProjectError(f"{copy}: cannot be written ({error.strerror}); {path.name} is left alone") from error
-    return copy

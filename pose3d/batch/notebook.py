@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pose3d.batch.playing import load_recording, with_walking_events
+from pose3d.batch.playing import load_recording, queue_of, with_walking_events
 from pose3d.data import Keypoints2D, Keypoints3D, Rig
 from pose3d.io.rigs import load_rig
 from pose3d.viewer.loading import add_views, make_playback
 from pose3d.viewer.playback import Playback
 from pose3d.viewer.web.notebook import PlayerCell, sits_elsewhere
+from pose3d.viewer.web.packing import SecondRecording
 
 __all__ = ["play"]
 
@@ -20,6 +21,8 @@ def play(
     rig: Rig | str | Path | None = None,
     videos: Mapping[str, str | Path] | None = None,
     views: Keypoints2D | Mapping[str, str | Path] | None = None,
+    second: Playback | Keypoints3D | str | Path | None = None,
+    second_shift_mm: float = 0.0,
     served: bool | None = None,
     height: int = 760,
     **options: Any,
@@ -32,6 +35,10 @@ def play(
         Points, a file of points, a session's folder or one of its trials.
     rig, videos, views : optional
         Instead of what the recording has beside it.
+    second : Playback, Keypoints3D or path, optional
+        Another recording in the same space, such as one before a treatment.
+    second_shift_mm : float, mm
+        How far to the left of the first it is drawn.
     served : bool, optional
         Whether the cell shows a page that this process serves on 127.0.0.1, with videos, or one document without
         videos, which works wherever the notebook is opened. By default a page, unless the browser seems to sit at
@@ -61,7 +68,19 @@ def play(
             playback = with_walking_events(add_views(playback, views))
         else:
             playback = load_more(playback)
-    return PlayerCell(playback, served=not sits_elsewhere() if served is None else served, height=height)
+    return PlayerCell(
+        playback,
+        second=None if second is None else SecondRecording(_loaded(second), second_shift_mm),
+        queue=queue_of(playback),
+        served=not sits_elsewhere() if served is None else served,
+        height=height,
+    )
+
+
+def _loaded(recording: Playback | Keypoints3D | str | Path) -> Playback:
+    if isinstance(recording, Playback):
+        return recording
+    return make_playback(recording) if isinstance(recording, Keypoints3D) else load_recording(recording)[0]
 
 
 def _of_arrays(

@@ -1,12 +1,12 @@
 """Doing what is to be done in a session, step by step, each with its record."""
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pose3d.batch.actions import keep_copy
 from pose3d.batch.plans import Verdict, judge, judge_all, label_of, require_current, version
 from pose3d.batch.steps import STEPS, Actions, Step, session_steps
 from pose3d.errors import Pose3DError, ProjectError
@@ -231,16 +231,7 @@ def _set_aside(step: Step, verdict: Verdict, before: Record) -> dict[str, Path]:
     copies = {}
     edited = [label for label in before.edited if label in verdict.found]
     for label in dict.fromkeys([*verdict.foreign, *edited]):
-        path = step.home / label
-        copy, n = path.with_name(f"{path.name}.bak"), 1
-        while copy.exists():
-            n += 1
-            copy = path.with_name(f"{path.name}.bak{n}")
-        try:
-            shutil.copy2(path, copy)
-        except OSError as error:
-            raise ProjectError(f"{copy}: cannot be written ({error.strerror}); {path.name} is left alone") from error
-        copies[label] = copy
+        copies[label] = keep_copy(step.home / label)
     return copies
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pose3d.batch.corrections import correct_angles, correct_events, correct_points
-from pose3d.batch.gait import gait_events, level_rotation, measure_walk, tilt_of, turn_points
+from pose3d.batch.corrections import CorrectedPoints, correct_angles, correct_events, correct_points
+from pose3d.batch.gait import gait_events, has_steps, level_rotation, measure_walk, tilt_of, turn_points
 from pose3d.batch.gait_samples import EventTimes, event_samples
 from pose3d.data import Keypoints3D
 from pose3d.data.recording_facts import RecordingFacts, measure_coverage
@@ -22,7 +22,7 @@ from pose3d.kinematics.observable import body_angles_of
 from pose3d.kinematics.walking_angles import frame_of_walker
 from pose3d.project.edits import PointEdits
 
-__all__ = ["OF_KEYPOINTS", "MeasuredWalk", "WalkFiles", "WalkSettings", "measure_files"]
+__all__ = ["OF_KEYPOINTS", "MeasuredWalk", "WalkFiles", "WalkSettings", "load_recording_files", "measure_files"]
 
 OF_KEYPOINTS = "definitions on keypoints"
 """How the angles of a walk without others are made, for people."""
@@ -91,6 +91,36 @@ class MeasuredWalk:
     facts: RecordingFacts
 
 
+def load_recording_files(files: WalkFiles, fps: float | None = None) -> tuple[CorrectedPoints, float]:
+    """Read the points of a recording and their samples, as a person corrected them.
+
+    Parameters
+    ----------
+    files : WalkFiles
+    fps : float, optional
+        Where the points do not say.
+
+    Returns
+    -------
+    CorrectedPoints
+    fps : float
+
+    Raises
+    ------
+    Pose3DError
+        If a file cannot be read, or the frame rate is unknown.
+    """
+    from pose3d.io.anipose_csv import read_pose3d
+    from pose3d.io.samples import open_samples
+
+    points = read_pose3d(files.points)
+    samples = None if files.samples is None else open_samples(files.samples, csvs=[files.points])
+    rate = points.fps or fps or (None if samples is None else samples.fps)
+    if rate is None:
+        raise DataError("the frame rate is unknown; set fps in [project] of pose3d.toml")
+    return correct_points(replace(points, fps=rate), files.corrections, samples), rate
+
+
 def measure_files(files: WalkFiles, settings: WalkSettings | None = None) -> MeasuredWalk:
     """Measure one walk.
 
@@ -104,29 +134,26 @@ def measure_files(files: WalkFiles, settings: WalkSettings | None = None) -> Mea
     Pose3DError
         If a file cannot be read, the frame rate is unknown, or the points are no walk's.
     """
-    from pose3d.io.anipose_csv import read_pose3d
     from pose3d.io.digests import text_digest
     from pose3d.io.events import read_events
-    from pose3d.io.samples import open_samples
 
     settings = settings or WalkSettings()
-    points = read_pose3d(files.points)
-    samples = None if files.samples is None else open_samples(files.samples, csvs=[files.points])
-    fps = points.fps or settings.fps or (None if samples is None else samples.fps)
-    if fps is None:
-        raise DataError("the frame rate is unknown; set fps in [project] of pose3d.toml")
-    points, samples, said = correct_points(replace(points, fps=fps), files.corrections, samples)
+    (points, samples, said), fps = load_recording_files(files, settings.fps)
     remarks = list(said)
     level = level_rotation(points)
     if level is not None:
         points = turn_points(points, *level)
         tilt = tilt_of(level[0])
         remarks.append(f"Z did not point up: the floor was found from the feet that stand on it, {tilt:.0f}° off")
+    events, source = None, "found from heels and toes"
     if files.events is not None:
-        events, source = read_events(files.events), f"{files.events.parent.name}/{files.events.name}"
-    else:
+        stored, name = read_events(files.events), f"{files.events.parent.name}/{files.events.name}"
+        if has_steps(stored) or not len(stored):
+            events, source = stored, name
+        else:
+            remarks.append(f"{name} holds no strikes and offs of L and R: these were found from heels and toes")
+    if events is None:
         events = gait_events(points, cutoff_hz=settings.event_cutoff_hz)
-        source = "found from heels and toes"
     events, said = correct_events(events, files.corrections.edits)
     remarks += said
     if files.corrections.edits.events:
@@ -179,9 +206,11 @@ def _angles(files: WalkFiles, points: Keypoints3D) -> tuple[dict[str, FloatArray
     from pose3d.io.anipose_csv import read_angles
 
     stored = read_angles(files.angles)
-    if stored.n_frames != points.n_frames:
+    spans = [range(each.start, each.start + each.n_frames) for each in (stored, points)]
+    if spans[0] != spans[1]:
+        own, theirs = (f"{span.start} to {span.stop - 1}" for span in spans)
         raise DataError(
-            f"{files.angles.name} has {stored.n_frames} frames, {files.points.name} {points.n_frames}; "
+            f"angles/{files.angles.name} has frames {own}, pose-3d/{files.points.name} {theirs}; "
             "import the recording anew"
         )
     return {name: stored.deg[:, 0, i] for i, name in enumerate(stored.names)}, files.angles_source
@@ -217,7 +246,7 @@ def _draw(
             walk=measured,
             event_times={key: drawn[first : first + _CHUNK] for key, drawn in times.items()},
         )
-        parts.append(draw_walk(gait))
+        parts.append(draw_walk(gait, measured))
     return _joined(parts)
 
 

@@ -124,14 +124,24 @@ def _number(value: Any) -> float | None:
     return float(first) if isinstance(first, int | float) else None
 
 
+def _parts(group: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list that goes on in NAME2, NAME3, ..., part by part."""
+    parts, number = [group.get(name, [])], 2
+    while f"{name}{number}" in group:
+        parts.append(group[f"{name}{number}"])
+        number += 1
+    return parts
+
+
 def _continued(group: Mapping[str, Any], name: str) -> list[str]:
     """Read a list of names that goes on in NAME2, NAME3, ..."""
-    found = [str(item) for item in group.get(name, [])]
-    number = 2
-    while f"{name}{number}" in group:
-        found += [str(item) for item in group[f"{name}{number}"]]
-        number += 1
-    return [name.strip() for name in found]
+    return [str(item).strip() for part in _parts(group, name) for item in part]
+
+
+def _times(part: Any) -> FloatArray:
+    """Return minutes and seconds (2, n); some files have one flat list: minutes, seconds, minutes, ..."""
+    times = np.asarray(part, dtype=np.float64)
+    return times[: len(times) // 2 * 2].reshape(-1, 2).T if times.ndim == 1 else times
 
 
 def _labels(point: Mapping[str, Any], path: Path) -> list[str]:
@@ -180,11 +190,9 @@ def _z_up(xyz: FloatArray, turned: bool) -> FloatArray:
 def _events(event: Mapping[str, Any], path: Path) -> LimbEvents:
     """Read events; their clock is that of the trial, whose frame 0 is at 0 s."""
     contexts, labels = _continued(event, "CONTEXTS"), _continued(event, "LABELS")
-    times = np.asarray(event.get("TIMES", []), dtype=np.float64)
-    if times.ndim == 1:  # minutes, seconds, minutes, seconds, ...
-        times = times[: len(times) // 2 * 2].reshape(-1, 2).T
     if not labels:
         return LimbEvents(np.zeros(0), (), ())
+    times = np.concatenate([_times(part) for part in _parts(event, "TIMES")], axis=1)
     n = min(len(labels), len(contexts), times.shape[-1])
     if n < max(len(labels), len(contexts)):
         logger.warning("%s: of %d events only %d have a side and a time", path, max(len(labels), len(contexts)), n)

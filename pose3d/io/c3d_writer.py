@@ -1,7 +1,8 @@
 """C3D written: points, angles beside them, and events, so that gait laboratories' programs show them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,12 +10,13 @@ from pose3d.data import Keypoints3D
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.errors import DataError, Pose3DError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import atomic_path, require_suffix
+from pose3d.io.files import atomic_path, require_rate, require_suffix
 from pose3d.io.tables import individual_paths
 
 __all__ = ["write_c3d"]
 
 _LONGEST_NAME = 127
+_LONGEST_LIST = 255  # a parameter holds no more; it goes on in NAME2, NAME3, ...
 _MOST_FRAMES = 65535
 _CONTEXTS = {"L": "Left", "R": "Right"}
 _LABELS = {STRIKE: ("Foot Strike", 1), OFF: ("Foot Off", 2)}
@@ -26,7 +28,6 @@ def write_c3d(
     *,
     angles: Mapping[str, FloatArray] | None = None,
     events: LimbEvents | None = None,
-    fps: float | None = None,
 ) -> tuple[Path, ...]:
     """Write points as C3D, in mm, Z up.
 
@@ -42,8 +43,6 @@ def write_c3d(
         By names such as ``LKneeAngles``; of a single individual.
     events : LimbEvents, optional
         Of a single individual; strikes and offs of L and R get Vicon's names.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -58,9 +57,7 @@ def write_c3d(
         If the file cannot be written.
     """
     require_suffix(path, ".c3d")
-    rate = points.fps if fps is None else fps
-    if rate is None or not 0 < rate < np.inf:
-        raise DataError(f"{path}: a C3D needs the frame rate, which the points do not have; give --fps")
+    rate = require_rate(path, points.fps, "a C3D")
     angles = dict(angles or {})
     if len(points.individuals) > 1 and (angles or events is not None):
         raise DataError(f"{path}: angles and events belong to one individual, the points are of several")
@@ -77,7 +74,7 @@ def write_c3d(
     for i, file in enumerate(paths):
         xyz = np.concatenate([points.xyz[:, i], *(np.asarray(values)[:, None] for values in angles.values())], axis=1)
         with atomic_path(file) as temporary:
-            _write(temporary, xyz, names, float(rate), points.start, list(angles), events)
+            _write(temporary, xyz, names, rate, points.start, list(angles), events)
     return paths
 
 
@@ -100,19 +97,18 @@ def _write(
     for name, value in (("X_SCREEN", "+X"), ("Y_SCREEN", "+Z"), ("ANGLE_UNITS", "deg")):
         file.add_parameter("POINT", name, [value])
     if angles:
-        file.add_parameter("POINT", "ANGLES", angles)
+        _add_list(file, "POINT", "ANGLES", angles)
         file.add_parameter("POINT", "TYPE_GROUPS", ["ANGLES", "ANGLE"])
     if events is not None and len(events):
         kinds = [_LABELS.get(kind, (kind, 0)) for kind in events.kinds]
         file.add_parameter("EVENT", "USED", [len(events)])
-        file.add_parameter("EVENT", "CONTEXTS", [_CONTEXTS.get(limb, limb) for limb in events.limbs])
-        file.add_parameter("EVENT", "LABELS", [label for label, _ in kinds])
-        file.add_parameter("EVENT", "ICON_IDS", [icon for _, icon in kinds])
-        minutes, seconds = np.divmod(events.time_s, 60.0)
-        file.add_parameter("EVENT", "TIMES", np.stack([minutes, seconds]))
+        _add_list(file, "EVENT", "CONTEXTS", [_CONTEXTS.get(limb, limb) for limb in events.limbs])
+        _add_list(file, "EVENT", "LABELS", [label for label, _ in kinds])
+        _add_list(file, "EVENT", "ICON_IDS", [icon for _, icon in kinds])
+        _add_list(file, "EVENT", "TIMES", np.stack(np.divmod(events.time_s, 60.0)))
         for name in ("SUBJECTS", "DESCRIPTIONS"):
-            file.add_parameter("EVENT", name, [""] * len(events))
-        file.add_parameter("EVENT", "GENERIC_FLAGS", [0] * len(events))
+            _add_list(file, "EVENT", name, [""] * len(events))
+        _add_list(file, "EVENT", "GENERIC_FLAGS", [0] * len(events))
     data = np.ones((4, len(names), len(xyz)))
     data[:3] = np.moveaxis(xyz, -1, 0).swapaxes(1, 2)
     nowhere = np.isnan(data[:3]).all(0)
@@ -124,3 +120,12 @@ def _write(
         file.write(str(path))
     except (RuntimeError, OSError, ValueError) as error:
         raise Pose3DError(f"{path}: cannot be written ({' '.join(str(error).split())[:120]})") from error
+
+
+def _add_list(file: Any, group: str, name: str, values: Sequence[str] | Sequence[int] | FloatArray) -> None:
+    """Add a parameter with an item each (of an array, a column), in as many parts as it takes."""
+    n = values.shape[-1] if isinstance(values, np.ndarray) else len(values)
+    for number, first in enumerate(range(0, n, _LONGEST_LIST), start=1):
+        part = slice(first, first + _LONGEST_LIST)
+        own = values[:, part] if isinstance(values, np.ndarray) else values[part]
+        file.add_parameter(group, name if number == 1 else f"{name}{number}", own)

@@ -1,5 +1,6 @@
 """Files as such: found or refused in one clear line, and written whole or not at all."""
 
+import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from pose3d.errors import DataError, FormatError, Pose3DError
 
-__all__ = ["atomic_path", "require_file", "require_folder", "require_suffix", "write_text"]
+__all__ = ["atomic_path", "require_file", "require_folder", "require_rate", "require_suffix", "write_text"]
 
 
 def require_file(path: str | Path, what: str = "file") -> Path:
@@ -46,6 +47,29 @@ def require_folder(path: str | Path, what: str = "folder") -> Path:
     if not path.is_dir():
         raise FormatError(f"{path}: no such {what}" if not path.exists() else f"{path}: is a file, a {what} is needed")
     return path
+
+
+def require_rate(path: str | Path, fps: float | None, what: str) -> float:
+    """Return the frame rate, without which a format cannot be written.
+
+    Parameters
+    ----------
+    path : path
+        That is to be written.
+    fps : float or None
+    what : str
+        The format, for people: ``a C3D``.
+
+    Raises
+    ------
+    DataError
+        If it is unknown, or not positive.
+    """
+    if fps is None:
+        raise DataError(f"{path}: {what} needs the frame rate, which is not known; give --fps")
+    if not 0 < fps < math.inf:
+        raise DataError(f"{path}: the frame rate must be positive, not {fps:g}; give --fps")
+    return float(fps)
 
 
 def require_suffix(path: str | Path, suffix: str) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pose3d.data import Keypoints3D
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import BoolArray, FloatArray
-from pose3d.io.files import atomic_path, require_suffix
+from pose3d.io.files import atomic_path, require_rate, require_suffix
 from pose3d.io.tables import individual_paths
 
 __all__ = ["write_glb"]
@@ -31,9 +31,7 @@ _MOST_M = 0.022
 _SEGMENTS = 12
 
 
-def write_glb(
-    points: Keypoints3D, path: str | Path, *, edges: Sequence[tuple[str, str]] = (), fps: float | None = None
-) -> tuple[Path, ...]:
+def write_glb(points: Keypoints3D, path: str | Path, *, edges: Sequence[tuple[str, str]] = ()) -> tuple[Path, ...]:
     """Write points as an animated GLB.
 
     Parameters
@@ -44,8 +42,6 @@ def write_glb(
         Several individuals go to one file each, ``<stem>_<individual>.glb``.
     edges : sequence of (str, str)
         The bones.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -57,13 +53,11 @@ def write_glb(
         If the frame rate is unknown, an individual is never seen, or `path` is not named as a glb.
     """
     require_suffix(path, ".glb")
-    rate = points.fps if fps is None else fps
-    if rate is None or not 0 < rate < np.inf:
-        raise DataError(f"{path}: a GLB needs the frame rate, which the points do not have; give --fps")
+    rate = require_rate(path, points.fps, "a GLB")
     index = {name: i for i, name in enumerate(points.keypoints)}
     bones = [(index[a], index[b]) for a, b in edges if a in index and b in index]
     paths = individual_paths(path, points.individuals)
-    scenes = [_scene(points, i, bones, float(rate), file) for i, file in enumerate(paths)]
+    scenes = [_scene(points, i, bones, rate, file) for i, file in enumerate(paths)]
     for file, scene in zip(paths, scenes, strict=True):
         with atomic_path(file) as temporary:
             temporary.write_bytes(scene)

@@ -33,7 +33,7 @@ import pandas as pd
 from pose3d.data import JointAngles
 from pose3d.errors import DataError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import require_suffix, write_text
+from pose3d.io.files import require_rate, require_suffix, write_text
 from pose3d.io.tables import individual_paths
 from pose3d.log import logger
 
@@ -76,9 +76,7 @@ def write_mot(angles: JointAngles, path: str | Path, *, fps: float | None = None
         If the frame rate is unknown, there is no angle to write, or `path` is not named as a mot.
     """
     require_suffix(path, ".mot")
-    rate = angles.fps if fps is None else fps
-    if rate is None or not 0 < rate < np.inf:
-        raise DataError(f"{path}: a MOT needs the frame rate, which the angles do not have; give --fps")
+    rate = require_rate(path, angles.fps if fps is None else fps, "a MOT")
     paths = individual_paths(path, angles.individuals)
     tables = [_filled(angles, i, file) for i, file in enumerate(paths)]
     time = (angles.start + np.arange(angles.n_frames)) / rate

@@ -80,7 +80,7 @@ def read_norms(path: str | Path, *, group: str | None = None) -> Norms:
         text = path.read_text(encoding="latin-1")
     try:
         norms = reader(text, path, group)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, csv.Error) as error:
         reason = " ".join(str(error).split())[:120]
         raise FormatError(f"{path}: is damaged, or no file of norms ({reason}); correct it") from error
     if not norms.bands:

@@ -17,7 +17,7 @@ import numpy as np
 
 from pose3d.data import JointAngles, Keypoints3D
 from pose3d.errors import DataError, DependencyError, Pose3DError
-from pose3d.io.files import atomic_path, require_suffix
+from pose3d.io.files import atomic_path, require_rate, require_suffix
 from pose3d.io.tables import individual_paths
 
 __all__ = ["NwbSubject", "write_nwb"]
@@ -62,7 +62,6 @@ def write_nwb(
     edges: Sequence[tuple[str, str]] = (),
     written: datetime | None = None,
     source: str = "",
-    fps: float | None = None,
 ) -> tuple[Path, ...]:
     """Write points and angles as NWB.
 
@@ -80,8 +79,6 @@ def write_nwb(
         With a time zone: stands for the session's start where that is not known. By default now.
     source : str
         From which file the points come.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -96,9 +93,7 @@ def write_nwb(
         If pynwb or ndx-pose is not installed.
     """
     require_suffix(path, ".nwb")
-    rate, subject = points.fps if fps is None else fps, subject or NwbSubject()
-    if rate is None or not 0 < rate < np.inf:
-        raise DataError(f"{path}: NWB needs the frame rate, which the points do not have; give --fps")
+    rate, subject = require_rate(path, points.fps, "NWB"), subject or NwbSubject()
     if angles is not None and (angles.n_frames, angles.individuals) != (points.n_frames, points.individuals):
         raise DataError(f"{path}: the angles are of other frames or individuals than the points")
     if subject.subject_id is not None and len(points.individuals) > 1:
@@ -112,10 +107,10 @@ def write_nwb(
     paths = individual_paths(path, points.individuals)
     start = subject.session_start or written or datetime.now().astimezone()
     for i, file in enumerate(paths):
-        content = _content(points, i, float(rate), start, subject, source)
-        _add_points(content, points, i, float(rate), edges)
+        content = _content(points, i, rate, start, subject, source)
+        _add_points(content, points, i, rate, edges)
         if angles is not None:
-            _add_angles(content, angles, i, float(rate))
+            _add_angles(content, angles, i, rate)
         with atomic_path(file) as temporary:
             try:
                 with pynwb.NWBHDF5IO(str(temporary), "w") as stream:

@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from pose3d.io.images import FrameSource, Image
 from pose3d.io.video import VideoFile
 
-__all__ = ["scale_image", "scaled_frames", "scaled_size"]
+__all__ = ["frame_scaler", "scale_image", "scaled_frames", "scaled_size"]
 
 # Waking threads for so little work costs half of it again; PyAV lets choose since version 17.
 _ONE_THREAD: dict[str, Any] = {"threads": 1} if "threads" in str(VideoReformatter.reformat.__doc__) else {}
@@ -86,14 +86,35 @@ def _from_images(
         yield index, np.ascontiguousarray(scale_image(image, size)[:, :, ::-1])
 
 
+def frame_scaler(format: str, interpolation: Interpolation) -> Callable[[Any, tuple[int, int]], Image]:
+    """Return what scales a decoder's frames and gives them their colours; one for all frames, as it keeps its tables.
+
+    Parameters
+    ----------
+    format : str
+        Of FFmpeg, such as ``bgr24``.
+    interpolation : av.video.reformatter.Interpolation
+
+    Returns
+    -------
+    callable
+        Takes an ``av.VideoFrame``, and the width and height of its image, px, which is not turned upright.
+    """
+    reformatter = VideoReformatter()
+
+    def scale(frame: Any, size: tuple[int, int]) -> Image:
+        scaled = reformatter.reformat(frame, *size, format, interpolation=interpolation, **_ONE_THREAD)
+        return np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+
+    return scale
+
+
 def _converter(size: tuple[int, int], rotation_deg: int) -> Callable[[Any], Image]:
-    # One for all frames: it keeps its tables.
-    reformatter, turns = VideoReformatter(), -rotation_deg // 90 % 4
-    width, height = size if turns % 2 == 0 else size[::-1]
+    scale, turns = frame_scaler("rgb24", Interpolation.AREA), -rotation_deg // 90 % 4
+    stored = size if turns % 2 == 0 else size[::-1]
 
     def convert(frame: Any) -> Image:
-        scaled = reformatter.reformat(frame, width, height, "rgb24", interpolation=Interpolation.AREA, **_ONE_THREAD)
-        image = np.asarray(scaled.to_ndarray(), dtype=np.uint8)
+        image = scale(frame, stored)
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
     return convert

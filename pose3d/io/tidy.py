@@ -51,9 +51,6 @@ def tidy_table(
     *,
     angle_status: "np.ndarray[Any, np.dtype[np.uint8]] | None" = None,
     spread: tuple[FloatArray, FloatArray] | None = None,
-    angle_spread: tuple[FloatArray, FloatArray] | None = None,
-    angle_sd: FloatArray | None = None,
-    fps: float | None = None,
 ) -> pd.DataFrame:
     """Make the long table of a trial.
 
@@ -63,39 +60,33 @@ def tidy_table(
     points : Keypoints3D
         Their standard deviations come from their covariance, where they have one.
     angles : JointAngles, optional
-        Of the same frames and individuals.
+        Of the same frames and individuals; with their intervals, where they have some.
     angle_status : (n_frames, n_individuals, n_angles) uint8 array, optional
         Of :class:`pose3d.data.Status`: the worst of the keypoints of each angle.
     spread : two (n_frames, n_individuals, n_keypoints, 3) arrays, mm, optional
         Low and high.
-    angle_spread : two (n_frames, n_individuals, n_angles) arrays, degrees, optional
-        Low and high.
-    angle_sd : (n_frames, n_individuals, n_angles) array, degrees, optional
-        Instead of ``angles.sd_deg``.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
     pandas.DataFrame
         With :data:`TIDY_COLUMNS`; and ``sd``, ``low``, ``high`` where they are known for anything.
     """
-    rate = points.fps if fps is None else fps
     sd = None
     if points.covariance is not None:
         sd = np.sqrt(np.diagonal(points.covariance, axis1=-2, axis2=-1))
     status = np.broadcast_to(points.status[..., None], points.xyz.shape)
     names = [(*_keypoint(name), axis, "mm") for name in points.keypoints for axis in "xyz"]
-    tables = [_long(trial, points, rate, names, (points.xyz, status, sd, spread))]
+    tables = [_long(trial, points, names, (points.xyz, status, sd, spread))]
     if angles is not None:
         if (angles.n_frames, angles.individuals) != (points.n_frames, points.individuals):
             raise DataError("the angles are of other frames or individuals than the points")
         if angle_status is None:
             angle_status = np.full(angles.deg.shape, Status.OBSERVED, dtype=np.uint8)
         angle_status = np.where(np.isfinite(angles.deg), angle_status, Status.MISSING)
-        sd = angles.sd_deg if angle_sd is None else angle_sd
+        low, high = angles.low_deg, angles.high_deg
+        ends = None if low is None or high is None else (low, high)
         names = [(*_angle(name), "deg") for name in angles.names]
-        tables.append(_long(trial, points, rate, names, (angles.deg, angle_status, sd, angle_spread)))
+        tables.append(_long(trial, points, names, (angles.deg, angle_status, angles.sd_deg, ends)))
     table = pd.concat(tables, ignore_index=True)
     return table.drop(columns=[name for name in _MORE_COLUMNS if table[name].isna().all()])
 
@@ -152,7 +143,6 @@ def sidecar_path(path: str | Path) -> Path:
 def _long(
     trial: str,
     points: Keypoints3D,
-    rate: float | None,
     names: list[tuple[str, str, str, str]],
     arrays: tuple[FloatArray, Any, FloatArray | None, tuple[FloatArray, FloatArray] | None],
 ) -> pd.DataFrame:
@@ -177,7 +167,7 @@ def _long(
         {
             "trial": trial,
             "frame": frame,
-            "time_s": nothing if rate is None else frame / rate,
+            "time_s": nothing if points.fps is None else frame / points.fps,
             "person": np.array(points.individuals, dtype=object)[people],
             "variable": words(0),
             "side": words(1),

@@ -21,7 +21,7 @@ import pandas as pd
 from pose3d.data import Keypoints3D
 from pose3d.errors import DataError, FormatError
 from pose3d.geometry.arrays import FloatArray
-from pose3d.io.files import require_file, require_suffix, write_text
+from pose3d.io.files import require_file, require_rate, require_suffix, write_text
 from pose3d.io.names import SINGLE_INDIVIDUAL
 from pose3d.io.rows import placed_by_frame
 from pose3d.io.tables import individual_paths, read_csv_exactly
@@ -72,11 +72,7 @@ def write_trc(
         If `unit` or `up` is another.
     """
     require_suffix(path, ".trc")
-    fps = points.fps if fps is None else fps
-    if fps is None:
-        raise DataError(f"{path}: a TRC needs the frame rate, which the points do not have; give --fps")
-    if not 0 < fps < np.inf:
-        raise DataError(f"{path}: the frame rate must be positive, not {fps:g}; give --fps")
+    rate = require_rate(path, points.fps if fps is None else fps, "a TRC")
     if unit not in ("m", "mm") or up not in ("y", "z"):
         raise ValueError(f"unit must be m or mm and up y or z, not {unit!r} and {up!r}")
     names = tuple(re.sub(r"\s+", "_", name.strip()) for name in points.keypoints)
@@ -91,10 +87,10 @@ def write_trc(
         if up == "z":
             xyz = np.stack([xyz[..., 0], xyz[..., 2], -xyz[..., 1]], axis=-1)
         table = pd.DataFrame(xyz.reshape(len(xyz), -1))
-        table.insert(0, "time", frames / fps)
+        table.insert(0, "time", frames / rate)
         table.insert(0, "frame", frames + 1)
         rows = table.to_csv(sep="\t", header=False, index=False, na_rep="NaN", lineterminator="\n")
-        write_text(file, _head(file.name, names, unit, float(fps), (points.start, points.n_frames)) + rows)
+        write_text(file, _head(file.name, names, unit, rate, (points.start, points.n_frames)) + rows)
     return paths
 
 

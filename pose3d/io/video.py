@@ -1,7 +1,6 @@
 """Videos, frame by frame: frame `i` is always the same picture, however it was reached."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +14,10 @@ from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 from pose3d.io.files import atomic_path, require_file
 from pose3d.io.images import Frames, FrameSource, Image, ImageFolder, is_pattern
 from pose3d.io.names import IMAGE_SUFFIXES
+from pose3d.io.video_stream import OpenVideo
 from pose3d.log import logger
 
 __all__ = ["FrameSource", "Image", "ImageFolder", "VideoFile", "open_frames", "write_video"]
-
-# Only true containers: FFmpeg would also open a text file as a "video" of its letters, and playlists name other files.
-_CONTAINERS = "mov,avi,matroska,mpegts,mpeg,asf,flv,ogg,h264,hevc,m4v,mjpeg,dv,gif,mxf"
 
 _Picture = TypeVar("_Picture")
 
@@ -45,15 +42,15 @@ class VideoFile(FrameSource):
 
     def __init__(self, path: str | Path) -> None:
         self.path = require_file(path, "video")
-        with _opened(self.path) as (container, stream):
-            self._scan(container, stream)
-        with _opened(self.path) as (container, stream):
-            first = next(_decode(container, stream, self.path), None)
+        with OpenVideo(self.path) as video:
+            self._scan(video.container, video.stream)
+            video.begin()
+            first = next(video.decode(), None)
             if first is None or self.n_frames == 0:
                 raise VideoError(f"{self.path}: no frame can be decoded; export the video anew")
             degrees = getattr(first, "rotation", None)
             if degrees is None:  # before PyAV 14
-                degrees = getattr(stream, "side_data", {}).get("DISPLAYMATRIX", 0)
+                degrees = getattr(video.stream, "side_data", {}).get("DISPLAYMATRIX", 0)
             self._turns = round(degrees / 90) % 4
             if abs(degrees / 90 - round(degrees / 90)) > 1e-3:
                 logger.warning("%s: is turned by %g degrees; shown turned by the nearest 90", self.path, degrees)
@@ -110,9 +107,16 @@ class VideoFile(FrameSource):
         return self.pictures(wanted, lambda frame: self._image(frame, gray))
 
     def pictures(
-        self, wanted: Iterable[int], convert: Callable[[Any], _Picture]
+        self,
+        wanted: Iterable[int],
+        convert: Callable[[Any], _Picture],
+        *,
+        given_up: Callable[[int], bool] = lambda _: False,
+        threads: int | None = None,
     ) -> Generator[tuple[int, _Picture], None, None]:
         """Give frames as `convert` makes them of the decoder's own, which are not turned upright.
+
+        Of the frames on the way those that no other leans on are not decoded.
 
         Parameters
         ----------
@@ -121,42 +125,50 @@ class VideoFile(FrameSource):
             player can say at that moment which it wants next.
         convert : callable
             Takes an ``av.VideoFrame``.
+        given_up : callable, optional
+            Told each frame that was decoded on the way; True gives up the wanted one, and the next is asked for.
+        threads : int, optional
+            Of the decoder; by default as many as the machine has cores.
 
         Raises
         ------
         VideoError
             If the recording breaks off.
         """
-        reader: Generator[tuple[int, Any], None, None] | None = None
-        at, latest = 0, None
-        kept = _KeptOpen(self.path)
-        try:
+        latest: tuple[int, Any] | None = None
+        with OpenVideo(self.path, threads) as video:
             for index in wanted:
-                if latest is not None and latest[0] == index:
-                    yield index, convert(latest[1])
-                    continue
-                start = self._group_of(index)
-                if reader is None or index < at or start > at + _WORTH_A_SEEK:
-                    if reader is not None:
-                        reader.close()
-                    reader, at = self._decoded(start, kept), start
-                for found, frame in reader:
-                    at = found + 1
-                    if found == index:
-                        latest = found, frame
-                        break
-                    if found > index:
-                        raise VideoError(f"{self.path}: frame {index} is damaged and cannot be decoded; copy it anew")
-                else:
-                    raise VideoError(
-                        f"{self.path}: breaks off after {at} of {self.n_frames} frames; copy it anew, or keep the good "
-                        f"part with `ffmpeg -i {self.path.name} -c copy repaired{self.path.suffix}`"
-                    )
-                yield index, convert(frame)
-        finally:
-            if reader is not None:
-                reader.close()
-            kept.close()
+                if latest is None or latest[0] != index:
+                    frame = self._find(index, video, given_up)
+                    if frame is None:
+                        continue
+                    latest = index, frame
+                yield index, convert(latest[1])
+
+    def _find(self, index: int, video: OpenVideo, given_up: Callable[[int], bool]) -> Any:
+        """Decode on, or from a start that is nearer, to a frame; None where it was given up on the way."""
+        start = self._group_of(index)
+        time = int(self._ticks[index]) if self._by_time else None
+        if video.frames is None or index < video.at or start > video.at + _WORTH_A_SEEK or video.lacks(time):
+            video.read(self._decoded(start, video), start)
+        assert video.frames is not None
+        video.needed_from = time
+        for found, frame in video.frames:
+            video.at = found + 1
+            if found == index:
+                return frame
+            if found > index:
+                if video.leaves_out:  # it may have been left out by mistake: once more, with all that there is
+                    video.leaves_out = False
+                    video.read(None)
+                    return self._find(index, video, given_up)
+                raise VideoError(f"{self.path}: frame {index} is damaged and cannot be decoded; copy it anew")
+            if given_up(found):
+                return None
+        raise VideoError(
+            f"{self.path}: breaks off after {video.at} of {self.n_frames} frames; copy it anew, or keep the good "
+            f"part with `ffmpeg -i {self.path.name} -c copy repaired{self.path.suffix}`"
+        )
 
     @property
     def key_frames(self) -> IntArray:
@@ -171,27 +183,28 @@ class VideoFile(FrameSource):
         group = np.searchsorted(self._starts[:, 0], self._ticks[index], side="right") - 1
         return int(np.searchsorted(self._ticks, self._starts[max(group, 0), 0]))
 
-    def _decoded(self, start: int, kept: "_KeptOpen") -> Generator[tuple[int, Any], None, None]:
-        if start > 0 or (kept.used and len(self._starts)):
+    def _decoded(self, start: int, video: OpenVideo) -> Generator[tuple[int, Any], None, None]:
+        if start > 0 or (video.used and len(self._starts)):
             # Some containers seek by the time at which a picture is shown, where the other lands a group earlier; to
             # others only the time at which it is decoded is known.
             for column in (0, 1):
-                seeker = self._decoded_from(start, kept, column)
+                seeker = self._decoded_from(start, video, column)
                 first = next(seeker, None)
                 if first is not None and first[0] <= start:
                     yield first
                     yield from seeker
                     return
             logger.debug("%s: a seek to frame %d missed; decoding from the start", self.path, start)
-        yield from self._decoded_from(0, kept, None)
+        yield from self._decoded_from(0, video, None)
 
-    def _decoded_from(self, start: int, kept: "_KeptOpen", column: int | None) -> Iterator[tuple[int, Any]]:
-        container, stream = kept.get(anew=column is None)
+    def _decoded_from(self, start: int, video: OpenVideo, column: int | None) -> Iterator[tuple[int, Any]]:
         landed = None
-        if column is not None:
+        if column is None:
+            video.begin()
+        else:
             group = np.searchsorted(self._starts[:, 0], self._ticks[start], side="right") - 1
-            container.seek(int(self._starts[group, column]), stream=stream, backward=True, any_frame=False)
-        for count, frame in enumerate(_decode(container, stream, self.path)):
+            video.seek(int(self._starts[group, column]))
+        for count, frame in enumerate(video.decode()):
             if not self._by_time:
                 yield count, frame
                 continue
@@ -324,69 +337,6 @@ def _even_frame(image: Image, index: int, rate: Fraction) -> Any:
     frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
     frame.pts, frame.time_base = index, 1 / rate
     return frame
-
-
-class _KeptOpen:
-    """A video that stays open between seeks: opening it again would take longer than most of them."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._closing = ExitStack()
-        self._held: tuple[Any, Any] | None = None
-
-    @property
-    def used(self) -> bool:
-        """Whether it is open already."""
-        return self._held is not None
-
-    def get(self, *, anew: bool) -> tuple[Any, Any]:
-        """Return the container and its stream; `anew` at the very beginning, which not every container can seek to."""
-        if anew:
-            self.close()
-        if self._held is None:
-            self._held = self._closing.enter_context(_opened(self.path))
-        return self._held
-
-    def close(self) -> None:
-        self._closing.close()
-        self._held = None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    try:
-        container = av.open(str(path), options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"})
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise VideoError(_why_unreadable(path)) from error
-    with container:
-        if not container.streams.video:
-            raise VideoError(f"{path}: holds no pictures (sound only?)")
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        yield container, stream
-
-
-def _why_unreadable(path: Path) -> str:
-    with path.open("rb") as stream:
-        head = stream.read(12)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free"):
-        return f"{path}: its index is missing or damaged (a recording or copy that was cut short); copy it anew"
-    return f"{path}: is no video that can be read (mp4, mov, avi, mkv are); check that it is what its name says"
-
-
-def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
-    count = 0
-    try:
-        for frame in container.decode(stream):
-            if frame.is_corrupt:
-                logger.warning("%s: a picture about frame %d is damaged", path, count)
-            count += 1
-            yield frame
-    except av.FFmpegError as error:
-        raise VideoError(
-            f"{path}: breaks after {count} decoded frames ({error.strerror or error}); copy it anew, or keep the good "
-            f"part with `ffmpeg -i {path.name} -c copy repaired{path.suffix}`"
-        ) from error
 
 
 def _is_cut(container: Any, path: Path) -> bool:

@@ -80,9 +80,7 @@ def body_bones(points: Keypoints3D, edges: Sequence[tuple[str, str]] = ()) -> tu
     return tuple((points.keypoints[tree.parent[i]], points.keypoints[i]) for i in tree.order[1:])
 
 
-def build_armature(
-    points: Keypoints3D, *, individual: int = 0, edges: Sequence[tuple[str, str]] = (), fps: float | None = None
-) -> Armature:
+def build_armature(points: Keypoints3D, *, individual: int = 0, edges: Sequence[tuple[str, str]] = ()) -> Armature:
     """Fit a tree of joints with constant bones to one individual.
 
     Parameters
@@ -92,8 +90,6 @@ def build_armature(
     individual : int
     edges : sequence of (str, str)
         As in :func:`body_bones`.
-    fps : float, optional
-        Instead of ``points.fps``.
 
     Returns
     -------
@@ -106,7 +102,7 @@ def build_armature(
     DataError
         If the frame rate is unknown, or no two keypoints are ever seen together.
     """
-    rate = points.fps if fps is None else fps
+    rate = points.fps
     if rate is None or not 0 < rate < np.inf:
         raise DataError("the frame rate of the points is unknown; give --fps")
     points = with_midpoints(points, ("Neck", *(() if "CHip" in points.keypoints else ("Hip",))))

@@ -22,14 +22,13 @@ __all__ = [
 ]
 
 
-def t_quantile(n_free: ArrayLike, level: float = 0.95) -> FloatArray:
-    """Return how many standard errors an interval of Student's t reaches to both sides.
+def t_quantile(n_free: ArrayLike) -> FloatArray:
+    """Return how many standard errors a 95 % interval of Student's t reaches to both sides.
 
     Parameters
     ----------
     n_free : (...) array
         Degrees of freedom; NaN comes out where there are none.
-    level : float
 
     Examples
     --------
@@ -39,13 +38,26 @@ def t_quantile(n_free: ArrayLike, level: float = 0.95) -> FloatArray:
     from scipy.special import stdtrit
 
     free = np.asarray(n_free, dtype=np.float64)
-    return np.where(free > 0, stdtrit(np.where(free > 0, free, 1.0), 0.5 + level / 2), np.nan)
+    return np.where(free > 0, stdtrit(np.where(free > 0, free, 1.0), 0.975), np.nan)
 
 
-def minimal_detectable_change(sem: float, *, level: float = 1.96) -> float:
+def minimal_detectable_change(sem: float) -> float:
     """Return the smallest difference of two measurements that is more than their error, with 95 % certainty.
 
-    ``1.96 sqrt(2) SEM``, where SEM is the standard error of one measurement (of a whole session, on another day).
+    Parameters
+    ----------
+    sem : float
+        Standard error of one measurement (of a whole session, on another day).
+
+    Returns
+    -------
+    float
+        ``1.96 sqrt(2) SEM``, in the unit of `sem`.
+
+    Raises
+    ------
+    ValueError
+        If `sem` is negative, or no number.
 
     References
     ----------
@@ -53,7 +65,7 @@ def minimal_detectable_change(sem: float, *, level: float = 1.96) -> float:
     """
     if not sem >= 0:
         raise ValueError(f"sem {sem} must not be negative")
-    return level * math.sqrt(2) * sem
+    return 1.96 * math.sqrt(2) * sem
 
 
 @dataclass(frozen=True)

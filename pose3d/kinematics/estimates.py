@@ -1,6 +1,5 @@
 """Numbers with their intervals, made in one way everywhere: from the same number computed on every posterior sample."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike
 from pose3d.data.samples import interval
 from pose3d.geometry.arrays import FloatArray, frozen_array
 
-__all__ = ["Estimate", "estimate", "estimate_of"]
+__all__ = ["Estimate", "estimate"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,33 +131,3 @@ def _without_noise(value: FloatArray, drawn: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         added = np.where(known, squares, 0.0).sum(0) / known.sum(0) - value**2
     return np.asarray(np.sqrt(np.maximum(squares - 2 * np.maximum(added, 0.0), 0.0)))
-
-
-def estimate_of(
-    compute: Callable[[FloatArray], FloatArray],
-    signal: FloatArray,
-    samples: FloatArray | None,
-    *,
-    extreme: bool = False,
-    level: float = 0.95,
-) -> Estimate:
-    """Compute something on a signal and on its samples, and make an interval of it.
-
-    Parameters
-    ----------
-    compute : callable
-        From (..., n_frames, ...) to (..., ...): leading axes must be free.
-    signal : array
-        Such as an angle (n_frames,).
-    samples : (n_samples, *signal.shape) array, optional
-    extreme, level
-        As in :func:`estimate`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> estimate_of(lambda deg: np.ptp(deg, axis=-1), np.array([3.0, 5.0, 9.0]), None)
-    Estimate(6, 95 % nan to nan)
-    """
-    drawn = None if samples is None else compute(samples)
-    return estimate(compute(signal), drawn, extreme=extreme, level=level)

@@ -205,7 +205,7 @@ class Comparison:
         if not np.isfinite(self.difference):
             return "left and right cannot be compared: one of them has no whole repetition"
         if not np.isfinite(self.low):
-            return f"left minus right {self.difference:+.1f} {unit}; one repetition without samples has no interval"
+            return f"left minus right {self.difference:+.1f} {unit}; so few repetitions have no interval"
         if not self.real:
             return (
                 f"left and right differ by {self.difference:+.1f} {unit} [{self.low:+.1f}, {self.high:+.1f}]: "

@@ -38,12 +38,11 @@ def floor_from_feet(feet: Sequence[FloatArray], body: FloatArray, *, fps: float)
     """
     standing = []
     for points in feet:
-        known = points[np.isfinite(points).all(-1)]
-        if len(points) > 1:
-            speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * fps
-            slow = speed <= np.nanquantile(speed, _SLOWEST) if np.isfinite(speed).any() else np.zeros(0, dtype=bool)
-            known = points[np.flatnonzero(slow)]
-        standing.append(known)
+        known = np.isfinite(points).all(-1)
+        if len(points) > 1:  # of a missing point too the speed would be known, by those before and after it
+            speed = np.where(known, np.linalg.norm(np.gradient(points, axis=0), axis=-1) * fps, np.nan)
+            known = speed <= np.nanquantile(speed, _SLOWEST) if np.isfinite(speed).any() else np.zeros_like(known)
+        standing.append(points[known])
     cloud = np.concatenate([np.zeros((0, 3)), *standing])
     seen = body[np.isfinite(body).all(-1)]
     if len(cloud) < _LEAST or not len(seen):

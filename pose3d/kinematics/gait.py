@@ -203,7 +203,7 @@ def _without_turns(strides: Strides, change: FloatArray, most: float) -> Strides
 def _unwrapped(deg: FloatArray) -> FloatArray:
     """Take jumps of 360 degrees out of (..., n_frames), over gaps too, and stay where most of the signal was."""
     known = np.isfinite(deg)
-    rows = np.where(known, np.arange(deg.shape[-1]), 0)
+    rows = np.where(known, np.arange(deg.shape[-1]), known.argmax(-1)[..., None])  # before the first one: the first
     before = np.maximum.accumulate(rows, axis=-1)
     filled = np.take_along_axis(np.where(known, deg, 0.0), before, axis=-1)
     smooth = np.unwrap(filled, period=360.0, axis=-1)

@@ -169,15 +169,16 @@ def belt_velocity(
     """
     feet = np.stack([(heels[limb] + toes[limb]) / 2 for limb in heels])
     velocity = _derivative(np.moveaxis(feet, 0, 1), fps)[..., :2]
-    seen = np.isfinite(velocity).all((-2, -1)) & np.isfinite(pelvis).all(-1)
+    own = _derivative(pelvis, fps)[:, :2]  # beside a gap it is missing, where the pelvis is not
+    seen = np.isfinite(velocity).all((-2, -1)) & np.isfinite(own).all(-1)
     if not seen.any():
         return np.zeros(2)
     lowest = np.moveaxis(feet, 0, 1)[..., 2].argmin(1)
     standing = velocity[np.arange(len(velocity)), lowest][seen]
     belt = np.median(standing, axis=0)
-    own = np.linalg.norm(np.mean(_derivative(pelvis, fps)[seen, :2], axis=0))
+    walked, speed = np.linalg.norm(own[seen].mean(0)), np.linalg.norm(belt)
     fast = np.percentile(np.linalg.norm(velocity[seen], axis=-1), 90)
-    return belt if own < _TREADMILL * np.linalg.norm(belt) and np.linalg.norm(belt) > 0.1 * fast else np.zeros(2)
+    return belt if walked < _TREADMILL * speed and speed > 0.1 * fast else np.zeros(2)
 
 
 def _derivative(x: FloatArray, fps: float) -> FloatArray:

@@ -20,19 +20,23 @@ __all__ = ["draw_walk", "study_gait"]
 _SIDES = ("L", "R")
 
 
-def draw_walk(gait: Gait) -> DrawnWalk:
+def draw_walk(gait: Gait, walk: Gait) -> DrawnWalk:
     """Reduce a walk that was measured on posterior samples to what intervals need.
 
     Parameters
     ----------
     gait : Gait
         Of :func:`pose3d.kinematics.gait.measure_gait` on points and angles with a leading axis of samples.
+    walk : Gait
+        Of which these are samples. A cycle that samples lack at an instant takes nothing from their mean there: they
+        lie as far from the walk's as the other cycles do on average.
     """
     parameters, means, peaks = {}, {}, {}
     for side, own in gait.sides.items():
         parameters[side] = {name: np.array(values) for name, values in own.parameters.items()}
         for name, cycles in own.cycles.items():
-            means[name] = summarize_cycles(cycles).mean
+            measured = walk.sides[side].cycles[name]
+            means[name] = summarize_cycles(measured).mean + summarize_cycles(cycles - measured).mean
             peaks[name] = _peaks(own, cycles)
     return DrawnWalk(parameters, means, peaks)
 
@@ -62,6 +66,12 @@ def study_gait(
     """
     trials, reasons = tuple(trials), dict(not_comparable or {})
     if norms is not None:
+        measured = {name[:-2] for name in _angles(trials)}
+        reasons |= {
+            name: f"the norm is in {band.unit}, not in deg"
+            for name, band in norms.bands.items()
+            if name in measured and band.unit != "deg"
+        }
         norms = replace(norms, bands={name: band for name, band in norms.bands.items() if name not in reasons})
     n_samples = min((0 if trial.drawn is None else trial.drawn.n_samples for trial in trials), default=0)
     curves = {name: _curve(name, trials, n_samples) for name in _angles(trials)}
@@ -107,18 +117,13 @@ def _curve(name: str, trials: Sequence[WalkTrial], n_samples: int) -> Curve:
     cycles = np.concatenate([np.empty((0, 101)), *(values for _, _, values in found)])
     starts = np.concatenate([np.empty(0), *(side.strides.start_s[side.strides.kept] for _, side, _ in found)])
     spread = summarize_cycles(cycles)
-    drawn = None
-    if n_samples:
-        shares = np.array([len(values) for _, _, values in found], dtype=np.float64)
-        means = [trial.drawn.means[name][:n_samples] for trial, _, _ in found if trial.drawn is not None]
-        drawn = np.tensordot(shares / shares.sum(), np.stack(means), 1) if means else None
     return Curve(
         name,
         cycles,
         tuple(trial.name for trial, _, values in found for _ in range(len(values))),
         starts,
         outlying_cycles(cycles),
-        estimate(spread.mean, drawn),
+        estimate(spread.mean, _drawn_means(name, trials, n_samples)),
         spread,
     )
 
@@ -184,16 +189,15 @@ def _peak_rows(curves: Mapping[str, Curve], trials: Sequence[WalkTrial], n_sampl
         each: dict[str, dict[str, tuple[FloatArray, FloatArray | None]]] = {peak.name: {} for peak in PEAKS}
         for side in _SIDES:
             name = f"{angle}_{side.lower()}"
-            found = [(trial, _peaks(one, cycles)) for trial, one, cycles in _cycles(trials, name)]
+            found = [_peaks(one, cycles) for _, one, cycles in _cycles(trials, name)]
+            drawn = [
+                {} if trial.drawn is None else trial.drawn.peaks.get(name, {}) for trial, _, _ in _cycles(trials, name)
+            ]
             for peak in PEAKS:
-                drawn = [
-                    trial.drawn.peaks[name][peak.name][:n_samples]
-                    for trial, _ in found
-                    if n_samples and trial.drawn is not None
-                ]
+                samples = [own[peak.name][:n_samples] for own in drawn if n_samples and own]
                 each[peak.name][side] = (
-                    np.concatenate([np.empty(0), *(peaks[peak.name] for _, peaks in found)]),
-                    np.concatenate(drawn, axis=1) if drawn else None,
+                    np.concatenate([np.empty(0), *(peaks[peak.name] for peaks in found)]),
+                    np.concatenate(samples, axis=1) if samples and len(samples) == len(found) else None,
                 )
         for peak in PEAKS:
             yield _row(
@@ -225,18 +229,28 @@ def _scores(
     numbers = {**profile.scores, "left": profile.left, "right": profile.right, "overall": profile.overall}
     if not n_samples:
         return profile, {name: estimate(value) for name, value in numbers.items()}
-    each: list[GaitProfile] = []
     drawn = {name: _drawn_means(name, trials, n_samples) for name in profile.scores}
-    for i in range(n_samples):
-        each.append(gait_profile({name: values[i] for name, values in drawn.items()}, means))
+    known = {name: values for name, values in drawn.items() if values is not None}
+    if len(known) < len(drawn):  # of a score whose angle has no samples nothing is known, nor of those it is part of
+        return profile, {name: estimate(value) for name, value in numbers.items()}
+    each = [gait_profile({name: values[i] for name, values in known.items()}, means) for i in range(n_samples)]
     samples = {name: np.array([one.scores.get(name, np.nan) for one in each]) for name in profile.scores}
     for name in ("left", "right", "overall"):
         samples[name] = np.array([getattr(one, name) for one in each])
     return profile, {name: estimate(value, samples[name], extreme=True, least=0.0) for name, value in numbers.items()}
 
 
-def _drawn_means(name: str, trials: Sequence[WalkTrial], n_samples: int) -> FloatArray:
-    found = [(trial, len(cycles)) for trial, _, cycles in _cycles(trials, name)]
-    shares = np.array([n for _, n in found], dtype=np.float64)
-    means = [trial.drawn.means[name][:n_samples] for trial, _ in found if trial.drawn is not None]
-    return np.asarray(np.tensordot(shares / shares.sum(), np.stack(means), 1))
+def _drawn_means(name: str, trials: Sequence[WalkTrial], n_samples: int) -> FloatArray | None:
+    """Return the mean cycle of an angle in the samples (n_samples, 101); None where a recording has no samples of it.
+
+    Each recording counts at each instant by its cycles that have a value there, as in the mean of the walk itself.
+    """
+    total, count = np.zeros((n_samples, 101)), np.zeros(101)
+    for trial, _, cycles in _cycles(trials, name):
+        if not n_samples or trial.drawn is None or name not in trial.drawn.means:
+            return None
+        share = np.isfinite(cycles).sum(0)
+        total += np.where(share > 0, share * trial.drawn.means[name][:n_samples], 0.0)
+        count += share
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / count)

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pose3d.data import Keypoints3D, Status
-from pose3d.geometry.arrays import FloatArray
+from pose3d.data import Keypoints3D
 
 __all__ = ["JOINT_MARKERS", "MIDPOINTS", "with_joint_centres", "with_midpoints"]
 
@@ -38,10 +36,11 @@ def with_joint_centres(points: Keypoints3D) -> Keypoints3D:
     Returns
     -------
     Keypoints3D
-        The same one where there is nothing to add; keypoints that are there already stay as they are.
+        The same one where there is nothing to add; keypoints that are there already stay as they are. A joint centre is
+        filled where one of its markers is.
     """
     index = {name: i for i, name in enumerate(points.keypoints)}
-    added: dict[str, FloatArray] = {}
+    added: dict[str, list[int]] = {}
     for joint, choices in JOINT_MARKERS.items():
         for side in "LR":
             if side + joint in index:
@@ -49,9 +48,9 @@ def with_joint_centres(points: Keypoints3D) -> Keypoints3D:
             for choice in choices:
                 names = [_of_side(name, side) for name in choice]
                 if all(name in index for name in names):
-                    added[side + joint] = points.xyz[:, :, [index[name] for name in names]].mean(2)
+                    added[side + joint] = [index[name] for name in names]
                     break
-    return _with_points(points, added, {})
+    return _with_middles(points, added)
 
 
 MIDPOINTS: Mapping[str, str] = {"Neck": "Shoulder", "Hip": "Hip", "CHip": "Hip"}
@@ -73,32 +72,34 @@ def with_midpoints(points: Keypoints3D, names: Sequence[str] = tuple(MIDPOINTS))
         The same one where there is nothing to add. A middle is filled where one of both points is.
     """
     index = {name: i for i, name in enumerate(points.keypoints)}
-    added, status = {}, {}
+    added = {}
     for name in names:
         both = [index[side + MIDPOINTS[name]] for side in "LR" if side + MIDPOINTS[name] in index]
         if name not in index and len(both) == 2:
-            added[name], status[name] = points.xyz[:, :, both].mean(2), points.status[:, :, both].max(2)
-    return _with_points(points, added, status)
+            added[name] = both
+    return _with_middles(points, added)
 
 
-def _with_points(
-    points: Keypoints3D, added: Mapping[str, FloatArray], status: Mapping[str, NDArray[np.uint8]]
-) -> Keypoints3D:
+def _with_middles(points: Keypoints3D, added: Mapping[str, list[int]]) -> Keypoints3D:
+    """Add the middles of keypoints, by name the indices of those."""
     if not added:
         return points
     more = (*points.xyz.shape[:2], len(added))
-    seen = np.full(more[:2], Status.OBSERVED, dtype=np.uint8)
+    middles = np.stack([points.xyz[:, :, own].mean(2) for own in added.values()], axis=2)
+    worst = np.stack(
+        [points.status[:, :, own].max(2) for own in added.values()], axis=2
+    )  # filled is more than observed
     unknown, none = np.full(more, np.nan), np.zeros(more, dtype=np.int64)
     covariance = None
     if points.covariance is not None:
         covariance = np.concatenate([points.covariance, np.full((*more, 3, 3), np.nan)], axis=2)
     return replace(
         points,
-        xyz=np.concatenate([points.xyz, np.stack(list(added.values()), axis=2)], axis=2),
+        xyz=np.concatenate([points.xyz, middles], axis=2),
         error=np.concatenate([points.error, unknown], axis=2),
         n_cameras=np.concatenate([points.n_cameras, none], axis=2),
         score=np.concatenate([points.score, unknown], axis=2),
-        status=np.concatenate([points.status, np.stack([status.get(name, seen) for name in added], axis=2)], axis=2),
+        status=np.concatenate([points.status, worst], axis=2),
         keypoints=(*points.keypoints, *added),
         covariance=covariance,
     )

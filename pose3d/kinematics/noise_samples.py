@@ -44,7 +44,8 @@ def samples_from_noise(
     Returns
     -------
     PosteriorSamples
-        Missing points stay missing.
+        Missing points stay missing, and so do those whose covariance is not known: nothing would be drawn about them,
+        and an interval of no width is a claim.
 
     Raises
     ------
@@ -74,9 +75,9 @@ def _spread(points: Keypoints3D, noise_mm: ArrayLike | None) -> FloatArray:
         raise DataError(
             "nothing is known of the errors of these points; give the noise in mm, or triangulate them anew"
         )
-    covariance = np.where(np.isfinite(points.covariance), points.covariance, 0.0)
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :])
+    known = np.isfinite(points.covariance).all((-2, -1), keepdims=True)
+    values, vectors = np.linalg.eigh(np.where(known, points.covariance, 0.0))
+    return np.where(known, vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :], np.nan)
 
 
 def _weights(points: Keypoints3D, correlation_s: float) -> FloatArray:

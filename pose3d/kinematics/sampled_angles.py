@@ -86,11 +86,15 @@ def with_intervals(
                 xyz = np.asarray(samples.xyz[:, first : first + step, place], dtype=np.float64)[:, :, columns]
                 names = [str(i) for i in range(xyz.shape[1])]
                 many = Keypoints3D.from_points(xyz, points.keypoints, names, fps=points.fps, start=points.start)
-                drawn[first : first + step, :, person] = np.moveaxis(compute(many).deg, 1, 0)
+                made = compute(many)
+                # By name: of somebody who lies there are fewer angles than of others, who stand.
+                for i, angle in enumerate(made.names):
+                    if angle in angles.names:
+                        drawn[first : first + step, :, person, angles.names.index(angle)] = made.deg[..., i].T
     low, high, sd = (np.full(angles.deg.shape, np.nan) for _ in range(3))
     for i, name in enumerate(angles.names):
-        made = _interval(angles.deg[..., i], drawn[..., i].astype(np.float64), unsigned=name in unsigned)
-        low[..., i], high[..., i], sd[..., i] = made.low, made.high, made.sd
+        found = _interval(angles.deg[..., i], drawn[..., i].astype(np.float64), unsigned=name in unsigned)
+        low[..., i], high[..., i], sd[..., i] = found.low, found.high, found.sd
     return replace(angles, sd_deg=sd, low_deg=low, high_deg=high)
 
 

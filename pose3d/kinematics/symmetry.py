@@ -14,7 +14,6 @@ from pose3d.geometry.arrays import FloatArray
 __all__ = [
     "WaveformSymmetry",
     "coefficient_of_multiple_correlation",
-    "coefficient_of_variation",
     "symmetry_angle",
     "symmetry_index",
     "symmetry_ratio",
@@ -89,31 +88,6 @@ def symmetry_ratio(left: ArrayLike, right: ArrayLike) -> FloatArray:
 def _positive(*values: ArrayLike) -> list[FloatArray]:
     arrays = [np.asarray(value, dtype=np.float64) for value in values]
     return [np.where(array > 0, array, np.nan) for array in arrays]
-
-
-def coefficient_of_variation(values: ArrayLike) -> FloatArray:
-    """Return 100 SD / mean over the last axis, %.
-
-    Parameters
-    ----------
-    values : (..., n) array
-        Positive, such as stride times; NaN is left out. Of angles take
-        :attr:`pose3d.kinematics.cycles.CycleSummary.mean_sd` instead.
-
-    Returns
-    -------
-    (...) array, %
-        With n - 1 in the SD; NaN of fewer than two numbers, or where one is not positive.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    known = np.isfinite(array)
-    count = known.sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(known, array, 0.0).sum(-1) / count
-        square = np.where(known, array - mean[..., None], 0.0) ** 2
-        found = 100 * np.sqrt(square.sum(-1) / (count - 1)) / mean
-    fit = (count > 1) & ~(known & (array <= 0)).any(-1)
-    return np.where(fit, found, np.nan)
 
 
 class WaveformSymmetry(NamedTuple):

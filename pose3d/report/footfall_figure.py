@@ -10,13 +10,15 @@ from pose3d.io.files import atomic_path
 
 __all__ = ["draw_footfalls", "write_footfall_figure"]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: colour-blind safe
+# Okabe and Ito's, which people with every kind of colour vision tell apart: sides as in the gait report.
+_COLOURS = {"L": ("#d55e00", "#e69f00"), "R": ("#0072b2", "#56b4e9"), "": ("#009e73", "#cc79a7")}
 _ENDINGS = (".svg", ".png", ".pdf")
 
 
 def draw_footfalls(figure: Figure, events: LimbEvents, limbs: tuple[str, ...]) -> None:
     """Draw into an empty figure: time from left to right, a row for each limb, the first on top."""
     axes = figure.add_subplot()
+    sides = [limb[:1].upper() if limb[:1].upper() in _COLOURS else "" for limb in limbs]
     for row, limb in enumerate(limbs):
         strikes, offs = events.times(limb, STRIKE), events.times(limb, OFF)
         following = offs.searchsorted(strikes, side="right")
@@ -25,7 +27,7 @@ def draw_footfalls(figure: Figure, events: LimbEvents, limbs: tuple[str, ...]) -
             for start, i in zip(strikes, following, strict=True)
             if i < len(offs) and not ((strikes > start) & (strikes < offs[i])).any()
         ]
-        axes.broken_barh(bars, (row - 0.36, 0.72), facecolors=_COLOURS[row % len(_COLOURS)])
+        axes.broken_barh(bars, (row - 0.36, 0.72), facecolors=_COLOURS[sides[row]][sides[:row].count(sides[row]) % 2])
     axes.set_yticks(range(len(limbs)), limbs)
     axes.set_ylim(len(limbs) - 0.4, -0.6)
     axes.set_xlabel("time, s; a bar where the foot stands")

@@ -14,7 +14,7 @@ from .gait_facts import GaitFacts
 from .gait_tables import keypoint_rows, recording_rows
 from .gait_words import SIDES
 
-__all__ = ["data_tables"]
+__all__ = ["data_tables", "listed_tables"]
 
 _RECORDING_COLUMNS = (
     *("recording", "duration_s", "fps", "views", "off_px", "sd_mm", "filled_percent", "missing_percent"),
@@ -24,13 +24,14 @@ _UNITS = {"%": "percent", "m/s": "m_per_s", "steps/min": "per_min"}
 
 
 def data_tables(study: GaitStudy, facts: GaitFacts) -> tuple[DataTable, ...]:
-    """Return all numbers in full."""
+    """Return all numbers in full: always the same tables, so that none of an earlier report stays beside this one."""
     ends = ("mean", "sd", "low_95", "high_95", "n")
     columns = ("parameter", "unit", *(f"{side}_{end}" for side in SIDES.values() for end in ends))
     both = (*columns, "difference", "difference_low_95", "difference_high_95")
     parameters = [_numbers(row) for row in study.parameters]
     peaks = [[row.angle, *_numbers(row)] for row in study.peaks]
-    made = [
+    score = study.profile.name if study.profile else ""
+    return (
         DataTable("parameters", both, parameters),
         DataTable("peaks", ("angle", *both), peaks),
         DataTable(
@@ -46,17 +47,23 @@ def data_tables(study: GaitStudy, facts: GaitFacts) -> tuple[DataTable, ...]:
             keypoint_rows(facts),
         ),
         DataTable("events", ("recording", "time_s", "limb", "kind"), list(_event_rows(study))),
-    ]
-    if study.scores:
-        scores = [
-            [name, study.profile.name if study.profile else "", *_ends(each)] for name, each in study.scores.items()
-        ]
-        made.append(DataTable("scores", ("score", "kind", "value_deg", "low_95", "high_95"), scores))
-    if study.outlying:
-        made.append(DataTable("outlying", ("angle", "recording", "start_s"), [list(row) for row in study.outlying]))
-    if facts.refused:
-        made.append(DataTable("refused", ("recording", "reason"), [list(row) for row in facts.refused]))
-    return tuple(made)
+        DataTable(
+            "scores",
+            ("score", "kind", "value_deg", "low_95", "high_95"),
+            [[name, score, *_ends(each)] for name, each in study.scores.items()],
+        ),
+        DataTable("outlying", ("angle", "recording", "start_s"), [list(row) for row in study.outlying]),
+        *listed_tables(facts),
+    )
+
+
+def listed_tables(facts: GaitFacts) -> tuple[DataTable, ...]:
+    """Return the tables of what was refused, and of what a person corrected."""
+    edits: list[list[Value]] = [[recording.name, line] for recording in facts.recordings for line in recording.edits]
+    return (
+        DataTable("refused", ("recording", "reason"), [list(row) for row in facts.refused]),
+        DataTable("corrections", ("recording", "what"), edits),
+    )
 
 
 def _ends(estimate: Estimate) -> list[Value]:

@@ -13,7 +13,7 @@ from .document import Callout, Grade
 from .film import Film
 from .gait_words import SIDES, readable
 
-__all__ = ["FEW_STRIDES", "GaitFacts", "judge_gait", "seems_exchanged"]
+__all__ = ["FEW_STRIDES", "GaitFacts", "judge", "judge_gait", "seems_exchanged"]
 
 FEW_STRIDES = 3
 """Fewer strides of a side make a mean that another walk would change."""
@@ -75,19 +75,34 @@ class GaitFacts:
 def judge_gait(study: GaitStudy, facts: GaitFacts) -> Callout:
     """Say in words how far the numbers of a study may be trusted, and why."""
     n, found = study.n_kept, study.n_found
-    findings = list(_findings(study, facts))
-    if not sum(n.values()):
+    counts = ", ".join(f"{words} {n[side]} of {found[side]}" for side, words in SIDES.items())
+    nothing = "" if sum(n.values()) else "No stride can be measured: this report has no curves and no means"
+    return judge(list(_findings(study, facts)), f"Strides that count: {counts}.", nothing=nothing)
+
+
+def judge(findings: Sequence[tuple[Grade, str]], first: str, *, nothing: str) -> Callout:
+    """Return the verdict of a quality page.
+
+    Parameters
+    ----------
+    findings : sequence of (Grade, str)
+        What a reader must know: the worst of them is the grade.
+    first : str
+        The line before them.
+    nothing : str
+        The headline of a report without numbers; empty where there are some.
+    """
+    grades = {grade for grade, _ in findings}
+    if nothing:
         grade: Grade = "bad"
-        headline = "No stride can be measured: this report has no curves and no means"
-    elif any(grade == "bad" for grade, _ in findings):
+        headline = nothing
+    elif "bad" in grades:
         grade, headline = "bad", "Do not use these numbers before what is said here is mended"
-    elif any(grade == "warn" for grade, _ in findings):
+    elif "warn" in grades:
         grade, headline = "warn", "Usable, with what is said here in mind"
     else:
         grade, headline = "good", "Nothing speaks against these numbers"
-    counts = ", ".join(f"{words} {n[side]} of {found[side]}" for side, words in SIDES.items())
-    lines = [f"Strides that count: {counts}.", *(line for _, line in findings)]
-    return Callout(grade, headline, tuple(lines))
+    return Callout(grade, headline, (first, *(line for _, line in findings)))
 
 
 def _findings(study: GaitStudy, facts: GaitFacts) -> Iterator[tuple[Grade, str]]:

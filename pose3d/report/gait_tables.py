@@ -117,9 +117,11 @@ def _norm_text(norms: Norms, row: Row) -> str:
     """Return the norm of a number, which a file of norms holds as a curve that does not change."""
     if row.name not in norms.bands:
         return ""
-    mean, sd = norms.bands[row.name].at(2)
+    band = norms.bands[row.name]
+    mean, sd = band.at(2)
     places = decimals(row.unit)
-    return f"{mean[0]:.{places}f} ± {sd[0]:.{places}f}"
+    unit = "" if band.unit in (row.unit, "deg") else f" {band.unit}"  # of a file that names none it is deg
+    return f"{mean[0]:.{places}f} ± {sd[0]:.{places}f}{unit}"
 
 
 def peak_table(study: GaitStudy, angles: Sequence[str]) -> Table:
@@ -185,7 +187,7 @@ def edit_table(facts: GaitFacts) -> Table | None:
     rows = tuple((recording.name, line) for recording in facts.recordings for line in recording.edits)
     if not rows:
         return None
-    return Table(("recording", "what"), rows, alignment="ll", title="Corrected by a person", name="corrections")
+    return Table(("recording", "what"), rows, alignment="ll", title="Corrected by a person")
 
 
 def keypoint_table(facts: GaitFacts) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pose3d.kinematics.exercises import QUANTITIES
 
 from .document import DataTable, Value
+from .gait_data import listed_tables
 from .gait_tables import keypoint_rows
 from .rehab_facts import PARTS, RehabContents
 
@@ -12,10 +13,10 @@ __all__ = ["exercise_data"]
 
 
 def exercise_data(contents: RehabContents) -> tuple[DataTable, ...]:
-    """Return all numbers in full."""
+    """Return all numbers in full: always the same tables, so that none of an earlier report stays beside this one."""
     ends = [f"{each.name}_{each.unit}{end}" for each in QUANTITIES for end in ("", "_low_95", "_high_95")]
     lead = ("recording", "exercise", "side", "repetition", "counted", "start_s", "turn_s", "end_s")
-    made = [
+    return (
         DataTable("repetitions", (*lead, *ends), list(_repetitions(contents))),
         DataTable(
             "summary",
@@ -37,24 +38,17 @@ def exercise_data(contents: RehabContents) -> tuple[DataTable, ...]:
             ("keypoint", "views", "off_px", "sd_mm", "filled_percent", "missing_percent"),
             keypoint_rows(contents.facts),
         ),
-    ]  # fmt: skip
-    if contents.progress:
-        made.append(DataTable("changes", _CHANGE_COLUMNS, list(_changes(contents))))
-    if contents.trends:
-        columns = ("exercise", "side", "quantity", "slope_a_week", "se", "low_95", "high_95", "sessions")
-        made.append(
-            DataTable(
-                "trends",
-                columns,
-                [
-                    [name, PARTS[part], quantity, trend.slope, trend.se, trend.low, trend.high, trend.n]
-                    for (name, part, quantity), trend in contents.trends.items()
-                ],
-            )
-        )
-    if contents.facts.refused:
-        made.append(DataTable("refused", ("recording", "reason"), [list(row) for row in contents.facts.refused]))
-    return tuple(made)
+        DataTable("changes", _CHANGE_COLUMNS, list(_changes(contents))),
+        DataTable(
+            "trends",
+            ("exercise", "side", "quantity", "slope_a_week", "se", "low_95", "high_95", "sessions"),
+            [
+                [name, PARTS[part], quantity, trend.slope, trend.se, trend.low, trend.high, trend.n]
+                for (name, part, quantity), trend in contents.trends.items()
+            ],
+        ),
+        *listed_tables(contents.facts),
+    )  # fmt: skip
 
 
 _WHAT = ("recording", "exercise", "side", "quantity", "unit")

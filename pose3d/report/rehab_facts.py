@@ -12,7 +12,7 @@ from pose3d.kinematics.progress import ExerciseSession, Progress
 
 from .document import Callout, Grade
 from .film import Film
-from .gait_facts import GaitFacts
+from .gait_facts import GaitFacts, judge
 from .gait_words import readable
 
 __all__ = ["FEW_REPETITIONS", "PARTS", "ExerciseRecording", "RehabContents", "angle_words", "judge_exercises"]
@@ -86,22 +86,16 @@ def angle_words(exercise: Exercise) -> str:
 
 def judge_exercises(contents: RehabContents) -> Callout:
     """Say in words how far the numbers may be trusted, and why."""
-    findings = list(_findings(contents))
-    total = sum(each.study.count for each in contents.recordings)
-    if not total:
-        grade: Grade = "bad"
-        headline = "No repetition was found: this report has no numbers"
-    elif any(grade == "bad" for grade, _ in findings):
-        grade, headline = "bad", "Do not use these numbers before what is said here is mended"
-    elif any(grade == "warn" for grade, _ in findings):
-        grade, headline = "warn", "Usable, with what is said here in mind"
-    else:
-        grade, headline = "good", "Nothing speaks against these numbers"
     counts = [
         f"{readable(exercise.name).lower()} {sum(each.study.count for each in contents.of(exercise))}"
         for exercise in contents.exercises
     ]
-    return Callout(grade, headline, (f"Repetitions that count: {', '.join(counts)}.", *(line for _, line in findings)))
+    some = any(each.study.count for each in contents.recordings)
+    return judge(
+        list(_findings(contents)),
+        f"Repetitions that count: {', '.join(counts)}.",
+        nothing="" if some else "No repetition was found: this report has no numbers",
+    )
 
 
 def _findings(contents: RehabContents) -> Iterator[tuple[Grade, str]]:

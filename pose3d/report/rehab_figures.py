@@ -72,19 +72,17 @@ def _draw_time(recording: ExerciseRecording, figure: _Figure) -> None:
 
 def _shade(panel: "Axes", part: ExercisePart) -> None:
     own = part.repetitions
-    number = 0
     for i in range(len(own)):
         begin, end = float(own.start_s[i]), float(own.end_s[i])
         if not (np.isfinite(begin) and np.isfinite(end)):
             continue
-        number += 1
         if own.aborted[i]:
             panel.axvspan(begin, end, facecolor="none", edgecolor="#9aa3b0", hatch="//////", linewidth=0)
         else:
             panel.axvspan(begin, end, facecolor="#e8edf3", linewidth=0)
             hold, back = float(own.hold_s[i]), float(own.back_s[i])
             panel.axvspan(hold, back, facecolor="#d3dce6", linewidth=0)
-        text = f"{number}" + (" broken off" if own.aborted[i] else "")
+        text = f"{i + 1}" + (" broken off" if own.aborted[i] else "")
         panel.text((begin + end) / 2, 1.01, text, transform=panel.get_xaxis_transform(), ha="center", fontsize=6)
 
 

@@ -7,7 +7,7 @@ from pose3d.kinematics.changes import Trend, minimal_detectable_change
 from pose3d.kinematics.exercises import QUANTITIES, Exercise, ExercisePart, ExerciseStudy, Quantity, RepetitionSummary
 
 from .document import Cell, Flag, Table
-from .gait_words import readable
+from .gait_words import number_text, readable
 from .rehab_facts import PARTS, ExerciseRecording, RehabContents
 
 __all__ = [
@@ -33,17 +33,15 @@ def _places(quantity: Quantity) -> int:
     return 1 if quantity.unit == "deg" else 2
 
 
-def _number(value: float, places: int) -> str:
-    return f"{round(value, places) + 0.0:.{places}f}".replace("-", "−") if np.isfinite(value) else "–"
-
-
 def _signed(value: float, places: int) -> str:
-    text = _number(value, places)
+    text = number_text(value, places)
     return f"+{text}" if np.isfinite(value) and value > 0 else text
 
 
 def _range(low: float, high: float, places: int) -> str:
-    return f"[{_number(low, places)}, {_number(high, places)}]" if np.isfinite(low) and np.isfinite(high) else ""
+    return (
+        f"[{number_text(low, places)}, {number_text(high, places)}]" if np.isfinite(low) and np.isfinite(high) else ""
+    )
 
 
 def recording_table(contents: RehabContents) -> Table:
@@ -66,7 +64,7 @@ def recording_table(contents: RehabContents) -> Table:
                 Cell(str(study.count), study.count, flag="" if study.count else "warn"),
                 Cell(str(study.aborted), study.aborted),
                 Cell(str(study.cut_off), study.cut_off, flag="warn" if study.cut_off else ""),
-                *(Cell(_number(value, 1), value) for value in numbers),
+                *(Cell(number_text(value, 1), value) for value in numbers),
             )
         )
     header = ("recording", "exercise", "s", "frames/s", "counted", "broken off", "cut off")
@@ -107,13 +105,13 @@ def summary_table(study: ExerciseStudy) -> Table:
 
 def _summary_row(study: ExerciseStudy, quantity: Quantity, part: ExercisePart) -> tuple[Cell | str, ...]:
     own, places = part.summarize(quantity.name), _places(quantity)
-    spread = f" ± {_number(own.sd, places)}" if np.isfinite(own.sd) else ""
+    spread = f" ± {number_text(own.sd, places)}" if np.isfinite(own.sd) else ""
     return (
         phase_words(study.exercise, quantity),
         Cell(PARTS[part.name], flag=_FLAGS.get(part.name, "")),
-        f"{_number(own.mean, places)}{spread}",
+        f"{number_text(own.mean, places)}{spread}",
         _range(own.low, own.high, places) or "–",
-        _number(own.cv, 1),
+        number_text(own.cv, 1),
         str(own.n),
         _slope(own, places),
     )
@@ -123,7 +121,7 @@ def _slope(own: RepetitionSummary, places: int) -> Cell:
     tired = own.fatigue
     if not np.isfinite(tired.se):
         return Cell("–")
-    text = f"{_signed(tired.slope, places + 1)} ± {_number(tired.se, places + 1)}"
+    text = f"{_signed(tired.slope, places + 1)} ± {number_text(tired.se, places + 1)}"
     return Cell(text, flag="strong" if tired.real else "soft")
 
 
@@ -137,11 +135,11 @@ def repetition_table(recordings: tuple[ExerciseRecording, ...]) -> Table:
             for i in range(len(own)):
                 flag: Flag = "soft" if own.aborted[i] else ""
                 sides = [each.study.parts.get(name) if part.name in ("both", name) else None for name in "lr"]
-                tempo = [_number(float(v[i]), 2) for v in (own.out_time_s, own.hold_time_s, own.back_time_s)]
+                tempo = [number_text(float(v[i]), 2) for v in (own.out_time_s, own.hold_time_s, own.back_time_s)]
                 cells = [
                     each.name,
                     f"{i + 1}" if part.name == "both" else f"{PARTS[part.name]} {i + 1}",
-                    f"{_number(float(own.start_s[i]), 2)} – {_number(float(own.end_s[i]), 2)}",
+                    f"{number_text(float(own.start_s[i]), 2)} – {number_text(float(own.end_s[i]), 2)}",
                     *(_with_interval(side, i) for side in sides),
                     *tempo,
                     "broken off" if own.aborted[i] else "",
@@ -161,7 +159,7 @@ def _with_interval(part: ExercisePart | None, i: int) -> str:
     if part is None:
         return ""
     each = part.values["range"][i]
-    return f"{_number(float(each.value), 1)} {_range(float(each.low), float(each.high), 1)}".strip()
+    return f"{number_text(float(each.value), 1)} {_range(float(each.low), float(each.high), 1)}".strip()
 
 
 def progress_table(contents: RehabContents) -> Table:
@@ -174,17 +172,17 @@ def progress_table(contents: RehabContents) -> Table:
             verdict, sem = Cell("cannot be told: no SEM", flag="soft"), "–"
         else:
             verdict = Cell("a change", flag="strong") if change.real else Cell("not told from error", flag="soft")
-            sem = _number(change.mdc / minimal_detectable_change(1.0), 2)
+            sem = number_text(change.mdc / minimal_detectable_change(1.0), 2)
         rows.append(
             (
                 readable(each.exercise.name),
                 phase_words(each.exercise, each.quantity),
                 Cell(PARTS[each.part], flag=_FLAGS.get(each.part, "")),
-                f"{_number(each.before.mean, places)} ({each.before.n})",
-                f"{_number(each.after.mean, places)} ({each.after.n})",
+                f"{number_text(each.before.mean, places)} ({each.before.n})",
+                f"{number_text(each.after.mean, places)} ({each.after.n})",
                 _signed(each.difference, places),
                 sem,
-                "–" if change is None else _number(change.mdc, places + 1),
+                "–" if change is None else number_text(change.mdc, places + 1),
                 verdict,
             )
         )

@@ -10,7 +10,7 @@ from pose3d.viewer import palette
 from pose3d.viewer.playback import Playback
 from pose3d.viewer.shapes import Labels, Lines, colours
 
-__all__ = ["ARC_ANGLES", "AngleArcs"]
+__all__ = ["ARC_ANGLES", "AngleArcs", "Arc"]
 
 ARC_ANGLES: dict[str, tuple[str, str, str]] = {
     "hip_flexion_trunk": ("Shoulder", "Hip", "Knee"),
@@ -27,7 +27,21 @@ _PIECES = 14
 
 
 @dataclass(frozen=True, eq=False)
-class _Arc:
+class Arc:
+    """Where an angle is drawn.
+
+    Attributes
+    ----------
+    angle : int
+        Its place among the recording's angles.
+    keypoints : (int, int, int)
+        Before, at and behind the joint.
+    from_straight : bool
+        Whether 0 is the straight limb, else where both its parts lie on each other.
+    side : int
+        0 neither, 1 left, 2 right.
+    """
+
     angle: int
     keypoints: tuple[int, int, int]
     from_straight: bool
@@ -44,10 +58,11 @@ class AngleArcs:
     def names(self) -> tuple[str, ...]:
         """Angles that can be drawn, with their sides."""
         angles = self.playback.angles
-        return () if angles is None else tuple(angles.names[arc.angle] for arc in self._arcs)
+        return () if angles is None else tuple(angles.names[arc.angle] for arc in self.arcs)
 
     @cached_property
-    def _arcs(self) -> tuple[_Arc, ...]:
+    def arcs(self) -> tuple[Arc, ...]:
+        """Where those of :attr:`names` are drawn."""
         playback = self.playback
         if playback.angles is None:
             return ()
@@ -64,7 +79,7 @@ class AngleArcs:
                 continue
             if all(end in index for end in ends):
                 a, b, c = (index[end] for end in ends)
-                arcs.append(_Arc(i, (a, b, c), straight, int(playback.sides[b])))
+                arcs.append(Arc(i, (a, b, c), straight, int(playback.sides[b])))
         return tuple(arcs)
 
     def draw(self, row: int, who: IntArray, wanted: tuple[str, ...]) -> tuple[Lines, Labels]:
@@ -78,7 +93,7 @@ class AngleArcs:
             With or without the side.
         """
         playback, angles = self.playback, self.playback.angles
-        chosen = [arc for arc, name in zip(self._arcs, self.names, strict=True) if _asked(name, wanted)]
+        chosen = [arc for arc, name in zip(self.arcs, self.names, strict=True) if _asked(name, wanted)]
         if angles is None or not chosen or not len(who):
             return Lines("arcs", np.zeros((0, 2, 3)), colours(palette.ANGLE, 1, 0)), Labels(
                 np.zeros((0, 3)), (), colours(palette.TEXT, 1, 0)

@@ -20,6 +20,9 @@ from pose3d.viewer.playback import Playback
 __all__ = ["Corrections"]
 
 
+_KEPT = ("ground", "size_mm", "path_of_subject")
+
+
 class Corrections:
     """The edits of a recording that is looked at.
 
@@ -60,6 +63,11 @@ class Corrections:
     def path(self) -> Path | None:
         """Where it is saved."""
         return None if self._log is None else self._log.path
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether instants can be sent to a labelling queue."""
+        return self._queue is not None
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -127,7 +135,10 @@ class Corrections:
         events = original.events
         if edits.events:
             events = edit_events(events or LimbEvents(np.zeros(0), (), ()), edits).events
-        return replace(original, points=points, views=views, angles=angles, events=events)
+        made = replace(original, points=points, views=views, angles=angles, events=events)
+        # Where the floor is and how the view is framed are of the recording, whatever was marked as bad in it.
+        vars(made).update({name: getattr(original, name) for name in _KEPT})
+        return made
 
     def _frame(self, row: int) -> int:
         return int(self.original.points.start + row)

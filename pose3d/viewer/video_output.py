@@ -1,10 +1,9 @@
 """Videos and pictures of a recording in files, made side by side in several processes."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -244,7 +243,7 @@ def _images(playback: Playback, camera: str, rows: Sequence[int], size: tuple[in
     there = (wanted >= 0) & (wanted < source.n_frames)
     frames = wanted[there].tolist()
     if isinstance(source, VideoFile) and source.rotation_deg == 0:
-        reader = source.pictures(frames, partial(_scaled, size=size))
+        reader = source.pictures(frames, _scaled(size))
     else:
         reader = source.frames(frames)
     for has in there.tolist():
@@ -260,13 +259,20 @@ def _images(playback: Playback, camera: str, rows: Sequence[int], size: tuple[in
         yield found[1]
 
 
-def _scaled(frame: Any, size: tuple[int, int]) -> Image:
-    """Turn a decoded frame into colours at the size that is shown, which spares those that are not."""
-    if size[0] >= frame.width:
-        return np.asarray(frame.to_ndarray(format="bgr24"))
-    how = "AREA" if 2 * size[0] < frame.width else "BILINEAR"
-    small = frame.reformat(width=size[0], height=size[1], format="bgr24", interpolation=how)
-    return np.asarray(small.to_ndarray())
+def _scaled(size: tuple[int, int]) -> Callable[[Any], Image]:
+    """Return what turns decoded frames into colours at the size that is shown, which spares those that are not."""
+    from av.video.reformatter import Interpolation
+
+    from pose3d.io.scaled_frames import frame_scaler
+
+    smooth, fine = (frame_scaler("bgr24", how) for how in (Interpolation.AREA, Interpolation.BILINEAR))
+
+    def scaled(frame: Any) -> Image:
+        if size[0] >= frame.width:
+            return fine(frame, (frame.width, frame.height))
+        return (smooth if 2 * size[0] < frame.width else fine)(frame, size)
+
+    return scaled
 
 
 def _encode(job: _Job, maker: PictureMaker, rows: Sequence[int], path: Path) -> int:

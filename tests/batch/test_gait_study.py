@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose3d.batch.events import choose_events
+from pose3d.batch.gait import measure_walk
 from pose3d.batch.gait_study import study_session, walk_files
 from pose3d.data import Keypoints3D, Skeleton
 from pose3d.data.events import LimbEvents
+from pose3d.data.mocap import MocapRecording
 from pose3d.data.norms import NormBand, Norms
 from pose3d.demo.person import make_person
 from pose3d.demo.walk import joint_truth, walk_body
@@ -125,6 +128,23 @@ def test_events_that_somebody_corrected_are_used(make_walks):
     np.testing.assert_allclose(again.study.trials[0].gait.events.time_s, moved.time_s, atol=1e-4)
     assert found.study.n_samples == 0
     assert found.recordings[0].intervals == ""
+
+
+def test_events_of_another_kind_are_no_steps(make_walks):
+    """As a laboratory marks the beginning and the end of a trial."""
+    walks = make_walks(("walk",), samples=0)
+    path = walks.session.events_of(walks.folder / "pose-3d" / "walk.csv")
+    path.parent.mkdir()
+    marks = LimbEvents.from_times([("General", "start", 0.5), ("General", "end", 2.0)])
+    write_events(marks, path)
+    gait = study_session(walks.session, workers=1)
+    assert gait.study.n_kept["L"] > 0
+    assert gait.recordings[0].events == "found from heels and toes"
+    assert "holds no strikes and offs of L and R" in gait.recordings[0].remarks[0]
+    points = read_pose3d(walks.folder / "pose-3d" / "walk.csv")
+    assert choose_events(MocapRecording(points, events=marks)).source == "heels and toes"
+    with pytest.raises(DataError, match="the events are General end, General start; gait needs strike and off"):
+        measure_walk(points, marks)
 
 
 def test_recordings_that_cannot_be_used_are_listed_and_the_others_measured(make_walks):

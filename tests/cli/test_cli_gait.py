@@ -108,6 +108,6 @@ def test_events_come_from_the_best_that_is_there(pose3d, refused, recordings, tm
     assert f"from {outputs['plates']}" in outcome.out
     assert outputs["given"].read_bytes() == outputs["plates"].read_bytes()
     gait = recordings / "gait-lab" / "plug-in-gait" / "Gait.c3d"
-    assert "holds no events" in refused("events", gait, "--stored", "-o", tmp_path / "no.csv")
+    assert "holds no strikes and offs" in refused("events", gait, "--stored", "-o", tmp_path / "no.csv")
     assert pose3d("events", outputs["plates"], "--plates", "-o", tmp_path / "no.csv").code == 2
     assert not (tmp_path / "no.csv").exists()

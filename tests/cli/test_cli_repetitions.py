@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose3d.data import JointAngles
+from pose3d.data import JointAngles, Keypoints3D
 from pose3d.demo.exercise_scene import ExerciseScene
 from pose3d.demo.exercise_session import exercise_truth
 from pose3d.io.anipose_csv import write_angles, write_pose3d
+from pose3d.io.c3d_writer import write_c3d
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,19 @@ def squats(tmp_path_factory):
 def rows(path):
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+def test_joint_centres_of_a_laboratory_become_repetitions(squats, pose3d, tmp_path):
+    """A C3D whose points are the hip, knee and ankle centres of another model, without segment axes."""
+    _, truth = squats
+    kept = [i for i, name in enumerate(truth.points.keypoints) if name[1:] in ("Hip", "Knee", "Ankle")]
+    ends = {"Hip": "HJC", "Knee": "KJC", "Ankle": "AJC"}
+    names = [name[0] + ends[name[1:]] for name in (truth.points.keypoints[i] for i in kept)]
+    markers = Keypoints3D.from_points(truth.points.xyz[:, :, kept], names, ("one",), fps=truth.points.fps)
+    write_c3d(markers, tmp_path / "squat.c3d")
+    done = pose3d("repetitions", tmp_path / "squat.c3d", "--exercise", "squat", "-o", tmp_path / "r.csv")
+    assert done.code == 0, done.err
+    assert "squat: 3 repetitions, 1 broken off" in done.out
 
 
 def test_points_become_repetitions(squats, pose3d, tmp_path):

@@ -63,6 +63,18 @@ def test_more_names_than_one_list_holds(tmp_path):
     assert read_c3d(path).points.keypoints == points.keypoints
 
 
+def test_a_long_walk_has_more_events_and_a_model_more_angles_than_one_list_holds(tmp_path):
+    points, time = make(), np.arange(600) * 0.5
+    events = LimbEvents.from_times([("L", STRIKE, time), ("R", OFF, time + 0.1)])
+    angles = {f"angle{i}": np.full((40, 3), float(i)) for i in range(300)}
+    (path,) = write_c3d(points, tmp_path / "walk.c3d", angles=angles, events=events)
+    again = read_c3d(path)
+    np.testing.assert_allclose(again.events.time_s, events.time_s, atol=1e-4)
+    assert (again.events.limbs, again.events.kinds) == (events.limbs, events.kinds)
+    assert set(again.angles) == set(angles)
+    assert again.points.keypoints == points.keypoints
+
+
 def test_several_individuals_go_to_a_file_each(tmp_path):
     paths = write_c3d(make(individuals=("anna", "berta")), tmp_path / "two.c3d")
     assert [path.name for path in paths] == ["two_anna.c3d", "two_berta.c3d"]
@@ -73,7 +85,7 @@ def test_several_individuals_go_to_a_file_each(tmp_path):
     ("points", "options", "told"),
     [
         (make(fps=None), {}, "frame rate"),
-        (make(), {"fps": 0.0}, "frame rate"),
+        (make(fps=0.0), {}, "frame rate"),
         (make(keypoints=("a" * 200, "b")), {}, "1 to 127 letters"),
         (make(), {"angles": {"LHip": np.zeros((40, 3))}}, "must differ"),
         (make(), {"angles": {"LHipAngles": np.zeros((40, 2))}}, "three angles"),

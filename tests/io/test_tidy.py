@@ -1,6 +1,7 @@
 """Long tables: every number once, with what it is, and a JSON that explains the columns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -69,9 +70,8 @@ def test_intervals_and_flags_of_angles(recording):
     points, angles, _ = recording
     status = np.full(angles.deg.shape, Status.FILLED)
     low, high = angles.deg - 1, angles.deg + 2
-    table = tidy_table(
-        "a", points, angles, angle_status=status, angle_spread=(low, high), angle_sd=np.full(angles.deg.shape, 0.5)
-    )
+    known = replace(angles, low_deg=low, high_deg=high, sd_deg=np.full(angles.deg.shape, 0.5))
+    table = tidy_table("a", points, known, angle_status=status)
     own = table[(table["unit"] == "deg") & table["value"].notna()]
     assert list(table)[-3:] == ["sd", "low", "high"]
     np.testing.assert_allclose(own["high"] - own["low"], 3)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose3d.kinematics.estimates import Estimate, estimate, estimate_of
+from pose3d.kinematics.estimates import Estimate, estimate
 
 
 def test_an_interval_of_plain_values_holds_the_truth_and_says_how_wide_it_is():
@@ -28,7 +28,7 @@ def peak_of_noisy_waves(*, extreme):
     wave = 30 * np.sin(np.linspace(0, 3 * np.pi, 80)) + rng.uniform(0, 5, (800, 1))
     found = wave + drawn_errors(rng, wave.shape)
     drawn = found + drawn_errors(rng, (60, *found.shape))
-    made = estimate_of(lambda deg: np.ptp(deg, axis=-1), found, drawn, extreme=extreme)
+    made = estimate(np.ptp(found, axis=-1), np.ptp(drawn, axis=-1), extreme=extreme)
     truth = np.ptp(wave, axis=-1)
     return ((made.low <= truth) & (truth <= made.high)).mean()
 

@@ -117,6 +117,9 @@ def test_angles_that_pass_180_degrees_are_whole_cycles():
     assert np.isnan(cycles[1, 48:60]).any()
     np.testing.assert_allclose((away + 180) % 360 - 180, np.where(np.isnan(away), np.nan, 0), atol=1e-6)
     assert np.nanmax(np.abs(np.diff(cycles))) < 5
+    steady[: len(steady) * 6 // 10] = np.nan  # most of it, before the first frame that is seen
+    late = measure_gait(events, feet, {"pelvis_rotation_l": steady + 30}, fps=100.0, most_turn_deg=None)
+    np.testing.assert_allclose(late.sides["L"].cycles["pelvis_rotation_l"][-1], true + 30, atol=1e-6)
 
 
 def test_samples_are_measured_at_once():

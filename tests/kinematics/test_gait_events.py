@@ -201,6 +201,9 @@ def test_a_treadmill_is_the_same_walk():
     on_belt = [{limb: value + belt for limb, value in part.items()} for part in (heels, toes)]
     np.testing.assert_allclose(belt_velocity(*on_belt, pelvis + belt, fps=100.0), [-1200, 0], atol=1)
     np.testing.assert_array_equal(belt_velocity(heels, toes, pelvis, fps=100.0), [0, 0])
+    unseen = pelvis + belt
+    unseen[200:220] = np.nan
+    np.testing.assert_allclose(belt_velocity(*on_belt, unseen, fps=100.0), [-1200, 0], atol=1)
     found = find_events(*on_belt, pelvis + belt, fps=100.0)
     near(found, known, ms=60)
     over_ground = find_events(heels, toes, pelvis, fps=100.0)

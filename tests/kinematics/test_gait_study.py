@@ -1,5 +1,7 @@
 """Strides of several recordings together, with intervals that hold the truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
@@ -54,7 +56,7 @@ def trial(name="a", *, samples=None, **kind):
         fps=FPS,
         walk=gait,
     )
-    return WalkTrial(name, gait, draw_walk(drawn))
+    return WalkTrial(name, gait, draw_walk(drawn, gait))
 
 
 def peak(study, angle, name):
@@ -187,9 +189,50 @@ def test_no_range_of_motion_lies_below_zero():
     _, many_feet, many = walk(bend=-60.0, noise_deg=5.0, samples=60)
     many_feet = {side: np.broadcast_to(xyz, (60, *xyz.shape[-2:])) for side, xyz in many_feet.items()}
     gait = measure_gait(events, feet, angles, fps=FPS)
-    drawn = draw_walk(measure_gait(events, many_feet, many, fps=FPS, walk=gait))
+    drawn = draw_walk(measure_gait(events, many_feet, many, fps=FPS, walk=gait), gait)
     row = peak(study_gait([WalkTrial("stiff", gait, drawn)]), "knee_flexion", "range")
     left, right = row.sides["L"].mean, row.sides["R"].mean
     assert float(left.low) == float(left.high) == 0.0  # turned about the estimate it would lie below
     assert 20 < float(right.low) < float(right.high) < 50
     assert float(row.difference.low) < -20
+
+
+def test_a_mean_lies_in_its_interval_where_a_recording_has_gaps():
+    """Four of one recording's cycles are missing at half of the cycle, where another one bends ten degrees more."""
+
+    def walked(name, bend, gap, lost=()):
+        events, feet, angles = walk(bend=bend)
+        angles["knee_flexion_l"][np.isin(np.arange(len(angles["knee_flexion_l"])) // 10, gap)] = np.nan
+        gait = measure_gait(events, feet, angles, fps=FPS)
+        rng = np.random.default_rng(bend)
+        many = {angle: deg + 0.3 * smooth_noise(rng, (60, len(deg))) for angle, deg in angles.items()}
+        many["knee_flexion_l"][:, list(lost)] = np.nan  # what is known of the points, but not of their errors
+        still = {side: np.tile(xyz, (60, 1, 1)) for side, xyz in feet.items()}
+        return WalkTrial(name, gait, draw_walk(measure_gait(events, still, many, fps=FPS, walk=gait), gait))
+
+    study = study_gait([walked("a", 0, (34, 44, 54, 64)), walked("b", 10, (), lost=range(120, 180))])
+    mean = study.curves["knee_flexion_l"].mean
+    assert mean.value[45] > 65
+    assert ((mean.low < mean.value) & (mean.value < mean.high))[2:-2].all()
+
+
+def test_angles_without_samples_have_no_intervals_and_the_rest_has():
+    """As those of an import whose points have an assumed noise: its angles come from the file."""
+    whole = trial(samples=45, noise_mm=3.0)
+    assert whole.drawn is not None
+    norms = Norms({"knee_flexion": NormBand(np.linspace(0, 100, 51), np.zeros(51), np.ones(51))})
+    study = study_gait([replace(whole, drawn=replace(whole.drawn, means={}, peaks={}))], norms)
+    assert study.row("stride_length").sides["L"].mean.is_known
+    assert not study.curves["knee_flexion_l"].mean.is_known
+    assert not peak(study, "knee_flexion", "range").sides["L"].mean.is_known
+    assert np.isfinite(study.scores["overall"].value)
+    assert not study.scores["overall"].is_known
+
+
+def test_a_norm_in_another_unit_is_not_compared():
+    percent = np.linspace(0, 100, 51)
+    turned = {"knee_flexion": NormBand(percent, np.full(51, 0.3), np.full(51, 0.1), unit="rad")}
+    study = study_gait([trial()], Norms(turned))
+    assert study.not_comparable == {"knee_flexion": "the norm is in rad, not in deg"}
+    assert study.scores.keys() == {"left", "right", "overall"}
+    assert np.isnan(study.scores["overall"].value)

@@ -49,14 +49,17 @@ def test_independent_frames_and_keypoints_of_their_own():
 def test_the_points_own_covariance_is_taken():
     points = still_points()
     wanted = np.array([[4.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.25]])
-    points = replace(points, covariance=np.broadcast_to(wanted, (400, 1, 3, 3, 3)))
+    covariance = np.broadcast_to(wanted, (400, 1, 3, 3, 3)).copy()
+    covariance[70:72, 0, 2] = np.nan  # filled in: nobody knows how well
+    points = replace(points, covariance=covariance)
     xyz = points.xyz.copy()
     xyz[50:60, 0, 1] = np.nan
     made = samples_from_noise(replace(points, xyz=xyz), n=300)
+    assert np.isnan(made.xyz[70:72, :, 0, 2]).all()
     error = (made.xyz - points.xyz[:, None])[:, :, 0, 0].reshape(-1, 3)
     np.testing.assert_allclose(np.cov(error.T), wanted, atol=0.12)
     assert np.isnan(made.xyz[50:60, :, 0, 1]).all()
-    assert np.isfinite(np.delete(made.xyz, np.arange(50, 60), axis=0)).all()
+    assert np.isfinite(np.delete(made.xyz, [*range(50, 60), 70, 71], axis=0)).all()
 
 
 def test_the_same_seed_gives_the_same_samples():

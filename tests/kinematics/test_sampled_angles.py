@@ -97,6 +97,19 @@ def test_a_straight_limb_may_be_straight():
     assert (made.low_deg < found.deg).mean() > 0.9
 
 
+def test_somebody_who_lies_has_fewer_angles_than_who_stands(noisy_walk):
+    _, points, samples = noisy_walk
+    few = slice(0, 20)
+    lying = [each[few][..., [2, 1, 0]] for each in (points.xyz, samples.xyz)]
+    both = [np.concatenate(pair, axis=-3) for pair in zip((points.xyz[few], samples.xyz[few]), lying, strict=True)]
+    two = Keypoints3D.from_points(both[0], SKELETON.keypoints, ("one", "two"), fps=100.0)
+    drawn = PosteriorSamples(both[1], ("one", "two"), SKELETON.keypoints, 100.0)
+    made = with_intervals(body_angles(two), two, drawn, body_angles)
+    known = np.isfinite(made.low_deg).any(0)
+    assert (known == np.isfinite(made.deg).any(0)).all()
+    assert known[0].sum() > known[1].sum() > 0
+
+
 def test_few_samples_and_samples_of_others(noisy_walk):
     _, points, samples = noisy_walk
     few = PosteriorSamples(samples.xyz[:, :20], samples.individuals, samples.keypoints, 100.0)

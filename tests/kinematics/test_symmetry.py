@@ -11,7 +11,6 @@ from pose3d.kinematics.norm_building import build_norms, mean_cycles
 from pose3d.kinematics.phases import GAIT_PHASES, fit_phases, measure_phases
 from pose3d.kinematics.symmetry import (
     coefficient_of_multiple_correlation,
-    coefficient_of_variation,
     symmetry_angle,
     symmetry_index,
     symmetry_ratio,
@@ -38,11 +37,6 @@ def test_indices_by_hand():
     assert symmetry_ratio(2, 3) == pytest.approx(1.5)
     for index in (symmetry_index, symmetry_angle, symmetry_ratio):
         np.testing.assert_array_equal(np.isnan(index([0, -1, 1, np.nan, 1], [1, 2, 0, 1, 1])), [1, 1, 1, 1, 0])
-
-
-def test_variation_is_of_positive_numbers():
-    rows = [[1, 3, np.nan], [2, 2, 2], [-1, 3, 1], [1, np.nan, np.nan]]
-    np.testing.assert_allclose(coefficient_of_variation(rows), [100 / np.sqrt(2), 0, np.nan, np.nan])
 
 
 def wave(shift=0.0, offset=0.0):

@@ -85,7 +85,7 @@ def make_gait() -> Callable[..., Any]:
             drawn = None
             if samples:
                 _, many_feet, many = walk(seed=i, samples=samples, **settings)
-                drawn = draw_walk(measure_gait(events, many_feet, many, fps=FPS, walk=gait))
+                drawn = draw_walk(measure_gait(events, many_feet, many, fps=FPS, walk=gait), gait)
             trials.append(WalkTrial(name, gait, drawn))
             frames = len(next(iter(signals.values()), np.zeros(1)))
             recordings.append(

@@ -52,13 +52,18 @@ class Clip:
             return self._source
 
     async def describe(self) -> dict[str, object]:
-        """Return what the page must know to seek: when each frame is shown, s from the first."""
+        """Return what the page must know to seek: when each frame is shown, s from the first, and the key frames."""
         source = await self.open()
-        times = source.times_s if isinstance(source, VideoFile) else np.arange(source.n_frames) / (source.fps or 1.0)
+        if isinstance(source, VideoFile):
+            times, keys = source.times_s, source.key_frames
+        else:
+            keys = np.arange(source.n_frames)
+            times = keys / (source.fps or 1.0)
         return {
             "n_frames": source.n_frames,
             "size": list(source.size),
             "plays": self.media_type is not None and isinstance(source, VideoFile),
+            "keys": keys.tolist(),
             "times_s": np.round(times, 6).tolist(),
         }
 

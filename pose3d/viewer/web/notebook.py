@@ -4,9 +4,11 @@ import atexit
 import html
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from pose3d.viewer.playback import Playback
+from pose3d.viewer.web.packing import SecondRecording
 from pose3d.viewer.web.server import BackgroundPage
 from pose3d.viewer.web.standalone import make_document, write_document
 
@@ -28,6 +30,8 @@ class PlayerCell:
     Parameters
     ----------
     playback : Playback
+    second, queue : optional
+        As of :class:`pose3d.viewer.web.server.PlayerApp`.
     served : bool
     height : int, px
 
@@ -37,10 +41,18 @@ class PlayerCell:
         Of the page, where it is served.
     """
 
-    def __init__(self, playback: Playback, *, served: bool = True, height: int = 760) -> None:
-        self.playback = playback
+    def __init__(
+        self,
+        playback: Playback,
+        *,
+        second: SecondRecording | None = None,
+        queue: Callable[[int], str] | None = None,
+        served: bool = True,
+        height: int = 760,
+    ) -> None:
+        self.playback, self.second = playback, second
         self.height = int(height)
-        self._page = BackgroundPage(playback) if served else None
+        self._page = BackgroundPage(playback, second=second, queue=queue) if served else None
         self.url = None if self._page is None else self._page.url
         atexit.register(self.close)
 
@@ -52,12 +64,12 @@ class PlayerCell:
         title = html.escape(f"{self.playback.name}: player", quote=True)
         if self.url is not None:
             return f'<iframe src="{self.url}" title="{title}" style="{style}" allowfullscreen></iframe>'
-        document = html.escape(make_document(self.playback), quote=True)
+        document = html.escape(make_document(self.playback, second=self.second), quote=True)
         return f'<iframe sandbox="allow-scripts" srcdoc="{document}" title="{title}" style="{style}"></iframe>'
 
     def save(self, path: str | Path) -> None:
         """Write one HTML file without videos, to open anywhere."""
-        write_document(self.playback, path)
+        write_document(self.playback, path, second=self.second)
 
     def close(self) -> None:
         """End the server."""

@@ -15,12 +15,13 @@ from pose3d.data import Camera, Status
 from pose3d.geometry.arrays import FloatArray
 from pose3d.viewer import palette
 from pose3d.viewer.anatomy import trailed
+from pose3d.viewer.arcs import AngleArcs
 from pose3d.viewer.optics import to_image
 from pose3d.viewer.playback import Playback
 from pose3d.viewer.trust import expected_error
 from pose3d.viewer.view_camera import ViewCamera, follows, frame_camera
 
-__all__ = ["CHUNK_ROWS", "PackedPlayback", "norm_of"]
+__all__ = ["CHUNK_ROWS", "PackedPlayback", "SecondRecording", "norm_of"]
 
 CHUNK_ROWS = 256
 _OVERVIEW_ROWS = 2048  # of the whole recording, for what has not come yet
@@ -28,10 +29,25 @@ _PLOT_BINS = 4096  # from here on plots draw least and greatest of each bin
 _UNKNOWN = 255
 _COLOURS = (
     *("BACKGROUND", "PANEL", "GRID", "TEXT", "DIM", "SHADOW", "LEFT", "RIGHT", "MIDLINE", "RAW", "CAMERA", "DETECTION"),
-    *("CENTRE_OF_MASS", "GOOD", "WEAK", "WEAKER", "MISSING", "FILLED"),
+    *("CENTRE_OF_MASS", "ANGLE", "SECOND", "GOOD", "WEAK", "WEAKER", "MISSING", "FILLED"),
 )
 
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SecondRecording:
+    """Another recording in the same space, such as one before a treatment.
+
+    Parameters
+    ----------
+    playback : Playback
+    shift_mm : float, mm
+        How far to the left of the first it is drawn; 0 lays both over each other.
+    """
+
+    playback: Playback
+    shift_mm: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +57,11 @@ class PackedPlayback:
     Parameters
     ----------
     playback : Playback
+    second : SecondRecording, optional
     """
 
     playback: Playback
+    second: SecondRecording | None = None
 
     @cached_property
     def fields(self) -> dict[str, tuple[int, ...]]:
@@ -57,6 +75,8 @@ class PackedPlayback:
             fields["raw"] = (*people, 3)
         if play.centre_of_mass is not None:
             fields["centre"] = (people[0], 3)
+        if self.second is not None and self.second.playback.n_frames:
+            fields["second"] = self.second.playback.points.xyz.shape[1:]
         if self._seeing:
             fields["reprojected"] = (len(self._seeing), *people, 2)
         if play.views is not None:
@@ -104,6 +124,10 @@ class PackedPlayback:
             parts["raw"] = play.raw.xyz[rows]
         if play.centre_of_mass is not None:
             parts["centre"] = play.centre_of_mass[rows]
+        if self.second is not None and "second" in self.fields:  # at the same time after its beginning
+            other = self.second.playback
+            at = np.arange(play.n_frames)[rows] / play.fps * other.fps
+            parts["second"] = other.points.xyz[np.minimum(np.round(at).astype(np.int64), other.n_frames - 1)]
         if self._seeing:
             parts["reprojected"] = np.stack([to_image(camera, points.xyz[rows]) for camera in self._seeing], axis=1)
         if play.views is not None:
@@ -195,6 +219,11 @@ class PackedPlayback:
             "size_mm": play.size_mm,
             "cameras": [self._describe_camera(name) for name in play.cameras],
             "angles": self._describe_angles(),
+            "arcs": [
+                {"angle": arc.angle, "keypoints": arc.keypoints, "straight": arc.from_straight}
+                for arc in AngleArcs(play).arcs
+            ],
+            "second": self._describe_second(),
             "events": self._describe_events(),
             "bad": [{"first": one.first, "last": one.last, "reason": one.reason} for one in play.bad_frames],
             "expected_error": {"median": _number(_median(error)), "unit": unit},
@@ -243,6 +272,17 @@ class PackedPlayback:
             "known": known.tolist(),
             "norms": norms,
             "source": None if play.norms is None else play.norms.source,
+        }
+
+    def _describe_second(self) -> dict[str, Any] | None:
+        if self.second is None or "second" not in self.fields:
+            return None
+        other = self.second.playback
+        return {
+            "name": other.name,
+            "edges": other.edges.tolist(),
+            "shift_mm": self.second.shift_mm,
+            "duration_s": other.duration_s,
         }
 
     def _describe_events(self) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from pose3d.data.edits import BadStretch, SwappedSides
 from pose3d.errors import Pose3DError
 from pose3d.io.local_page import (
     LOCAL_HOSTS,
@@ -31,7 +30,8 @@ from pose3d.io.local_page import (
 from pose3d.viewer.corrections import Corrections
 from pose3d.viewer.playback import Playback
 from pose3d.viewer.web.clips import Clip
-from pose3d.viewer.web.packing import PackedPlayback
+from pose3d.viewer.web.correcting import correct, describe, wished_row
+from pose3d.viewer.web.packing import PackedPlayback, SecondRecording
 
 __all__ = ["BackgroundPage", "PlayerApp", "serve_playback", "static_files"]
 
@@ -52,6 +52,10 @@ class PlayerApp:
     Parameters
     ----------
     playback : Playback
+    second : SecondRecording, optional
+        Another recording in the same space.
+    queue : callable, optional
+        As of :class:`pose3d.viewer.corrections.Corrections`.
     token : str, optional
         First part of every address; a random one by default.
     hosts : sequence of str
@@ -66,13 +70,21 @@ class PlayerApp:
     """
 
     def __init__(
-        self, playback: Playback, *, token: str | None = None, hosts: Sequence[str] = (), framed: bool = False
+        self,
+        playback: Playback,
+        *,
+        second: SecondRecording | None = None,
+        queue: Callable[[int], str] | None = None,
+        token: str | None = None,
+        hosts: Sequence[str] = (),
+        framed: bool = False,
     ) -> None:
         self.token = token or new_token()
-        self._corrections = Corrections(playback)
+        self._corrections = Corrections(playback, queue)
+        self._second = second
         self._correcting = asyncio.Lock()
         self._revision = 0
-        self._packed = PackedPlayback(self._corrections.edited())
+        self._packed = self._pack()
         self._clips = {camera: Clip(path) for camera, path in playback.videos.items()}
         policy = {"media-src": "'self'", **({"frame-ancestors": _NOTEBOOKS} if framed else {})}
         prefix = f"/{self.token}"
@@ -83,6 +95,7 @@ class PlayerApp:
                 Route(f"{prefix}/api/recording", self._recording),
                 Route(f"{prefix}/api/corrections", self._told_corrections),
                 Route(f"{prefix}/api/correct", self._correct, methods=["POST"]),
+                Route(f"{prefix}/api/queue", self._queue, methods=["POST"]),
                 Route(f"{prefix}/data/overview", self._block("overview")),
                 Route(f"{prefix}/data/strip", self._block("strip")),
                 Route(f"{prefix}/data/plots", self._block("plots")),
@@ -124,39 +137,23 @@ class PlayerApp:
         """Change the file of edits; when this answers, the change is on the disk."""
         wish = await read_json_body(request)
         async with self._correcting:
-            said = await asyncio.to_thread(self._change, wish)
+            said = await asyncio.to_thread(correct, self._corrections, wish)
             self._revision += 1
-            self._packed = PackedPlayback(await asyncio.to_thread(self._corrections.edited))
+            self._packed = await asyncio.to_thread(self._pack)
         return JSONResponse(self._describe_corrections(said))
 
-    def _change(self, wish: Mapping[str, Any]) -> str:
-        made = self._corrections
-        if wish.get("do") == "undo":
-            return made.undo()
-        if wish.get("do") == "redo":
-            return made.redo()
-        first, last, n = wish.get("first"), wish.get("last"), made.original.n_frames
-        if type(first) is not int or type(last) is not int or not 0 <= first <= last < n:
-            raise RequestError(f"first and last are rows from 0 to {n - 1}, in this order")
-        if wish.get("do") == "bad":
-            return made.mark_bad(first, last)
-        if wish.get("do") == "swap":
-            return made.swap_sides(first, last)
-        raise RequestError("what is to be done is one of bad, swap, undo, redo")
+    async def _queue(self, request: Request) -> Response:
+        """Send an instant to the labelling queue."""
+        row = wished_row(self._corrections, (await read_json_body(request)).get("row"))
+        async with self._correcting:
+            said = await asyncio.to_thread(self._corrections.send_to_queue, row)
+        return JSONResponse({"said": said})
+
+    def _pack(self) -> PackedPlayback:
+        return PackedPlayback(self._corrections.edited(), self._second)
 
     def _describe_corrections(self, said: str) -> dict[str, Any]:
-        made = self._corrections
-        return {
-            "said": said,
-            "revision": self._revision,
-            "remark": made.remark,
-            "path": None if made.path is None else str(made.path),
-            "lines": made.lines,
-            "bad": made.stretches(BadStretch),
-            "swapped": made.stretches(SwappedSides),
-            "undo": made.edits.can_undo,
-            "redo": made.edits.can_redo,
-        }
+        return {"said": said, "revision": self._revision, **describe(self._corrections)}
 
     def _block(self, name: str) -> Callable[[Request], Any]:
         async def answer(_request: Request) -> Response:
@@ -201,6 +198,8 @@ class PlayerApp:
 def serve_playback(
     playback: Playback,
     *,
+    second: SecondRecording | None = None,
+    queue: Callable[[int], str] | None = None,
     port: int = 0,
     hosts: Sequence[str] = (),
     ready: Callable[[str], None] = lambda _url: None,
@@ -210,6 +209,8 @@ def serve_playback(
     Parameters
     ----------
     playback : Playback
+    second, queue : optional
+        As in :class:`PlayerApp`.
     port : int
         Of 127.0.0.1; 0 takes a free one.
     hosts : sequence of str
@@ -223,7 +224,7 @@ def serve_playback(
         If the port is taken.
     """
     with open_listener(port) as listener:
-        page = PlayerApp(playback, hosts=hosts)
+        page = PlayerApp(playback, second=second, queue=queue, hosts=hosts)
         url = f"http://{LOCAL_HOSTS[0]}:{listener.getsockname()[1]}/{page.token}/"
         PageServer(page.app, lambda: ready(url)).run(sockets=[listener])
 
@@ -234,7 +235,7 @@ class BackgroundPage:
     Parameters
     ----------
     playback : Playback
-    framed : bool
+    second, queue, framed : optional
         As in :class:`PlayerApp`.
 
     Attributes
@@ -242,8 +243,15 @@ class BackgroundPage:
     url : str
     """
 
-    def __init__(self, playback: Playback, *, framed: bool = True) -> None:
-        page = PlayerApp(playback, framed=framed)
+    def __init__(
+        self,
+        playback: Playback,
+        *,
+        second: SecondRecording | None = None,
+        queue: Callable[[int], str] | None = None,
+        framed: bool = True,
+    ) -> None:
+        page = PlayerApp(playback, second=second, queue=queue, framed=framed)
         started = threading.Event()
         self._server = PageServer(page.app, started.set)
         self._opened = open_listener()

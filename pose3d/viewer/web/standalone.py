@@ -13,12 +13,15 @@ from typing import Any
 
 from pose3d.io.files import write_text
 from pose3d.viewer.playback import Playback
-from pose3d.viewer.web.packing import CHUNK_ROWS, PackedPlayback
+from pose3d.viewer.web.packing import CHUNK_ROWS, PackedPlayback, SecondRecording
 from pose3d.viewer.web.server import static_files
 
 __all__ = ["make_document", "write_document"]
 
-_MODULES = ("data", "clock", "view", "stage", "panes", "strip", "plots", "actions", "main")  # each before who uses it
+_MODULES = (  # each before who uses it
+    *("data", "clock", "view", "surroundings", "body", "annotations", "stage", "clips", "panes", "strip", "plots"),
+    *("corrections", "actions", "controls", "hands", "main"),
+)
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 _MOST_BYTES = 24e6  # of numbers: a third more as text
 _OF_POINTS = ("xyz", "error", "n_cameras", "score", "status")
@@ -27,13 +30,15 @@ _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=class|function|const)", re.MULTILINE)
 
 
-def make_document(playback: Playback, *, most_bytes: float = _MOST_BYTES) -> str:
+def make_document(playback: Playback, *, second: SecondRecording | None = None, most_bytes: float = _MOST_BYTES) -> str:
     """Make one HTML document of a recording.
 
     Parameters
     ----------
     playback : Playback
         Of long recordings, first what is shown of the videos is left out, and then the last frames; a note says so.
+    second : SecondRecording, optional
+        Another recording in the same space.
     most_bytes : float
         Of numbers.
 
@@ -41,7 +46,7 @@ def make_document(playback: Playback, *, most_bytes: float = _MOST_BYTES) -> str
     -------
     str
     """
-    packed = _fitting(playback, most_bytes)
+    packed = _fitting(playback, second, most_bytes)
     blocks = {"data/overview": packed.overview(), "data/strip": packed.strip(), "data/plots": packed.plots()}
     blocks |= {f"data/chunk/{i}": packed.chunk(i) for i in range(packed.n_chunks)}
     embedded = {
@@ -64,26 +69,26 @@ def make_document(playback: Playback, *, most_bytes: float = _MOST_BYTES) -> str
     )
 
 
-def write_document(playback: Playback, path: str | Path) -> None:
+def write_document(playback: Playback, path: str | Path, *, second: SecondRecording | None = None) -> None:
     """Write :func:`make_document` to a file."""
-    write_text(Path(path), make_document(playback))
+    write_text(Path(path), make_document(playback, second=second))
 
 
-def _fitting(playback: Playback, most_bytes: float) -> PackedPlayback:
+def _fitting(playback: Playback, second: SecondRecording | None, most_bytes: float) -> PackedPlayback:
     if playback.videos:
         playback = replace(playback, videos={}, remarks=(*playback.remarks, "videos are no part of this document"))
-    packed = PackedPlayback(playback)
+    packed = PackedPlayback(playback, second)
     if 4 * packed.row_floats * playback.n_frames <= most_bytes:
         return packed
     remark = "what was detected in the videos is left out, to keep this document small"
     small = replace(playback, views=None, raw=None, rig=None, remarks=(*playback.remarks, remark))
-    packed = PackedPlayback(small)
+    packed = PackedPlayback(small, second)
     rows = int(most_bytes / 4 / packed.row_floats) // CHUNK_ROWS * CHUNK_ROWS
     if rows >= playback.n_frames:
         return packed
     rows = max(rows, CHUNK_ROWS)
     remark = f"only the first {rows} of {playback.n_frames} frames: `pose3d play --web` shows all"
-    return PackedPlayback(_first_rows(replace(small, remarks=(*small.remarks, remark)), rows))
+    return PackedPlayback(_first_rows(replace(small, remarks=(*small.remarks, remark)), rows), second)
 
 
 def _first_rows(playback: Playback, n: int) -> Playback:

@@ -24,7 +24,7 @@ class PaneGrid(QWidget):
         for pane in self.panes.values():
             pane.setParent(self)
             pane.enlarged.connect(self.enlarge)
-            pane.pictured.connect(self._place)
+            pane.opened.connect(self._place)
         self.setMinimumWidth(160)
 
     def enlarge(self, camera: str) -> None:

@@ -103,6 +103,7 @@ class PlayerWindow(QMainWindow):
         self.view.changed.connect(self._view_changed)
         for pane in self.panes.values():
             pane.pictured.connect(self._pictured)
+            pane.opened.connect(lambda _camera: self._show_meta())
         self._told.connect(self.tell)
         self._more.connect(self._take_more)
         self._forget = QTimer(self, singleShot=True, interval=_MESSAGE_MS)
@@ -276,8 +277,6 @@ class PlayerWindow(QMainWindow):
         pane = self.panes[camera]
         if camera == self.view.through and pane.shown is not None:
             self.view.show_picture(pane.shown.bgra)
-        if pane.remark:
-            self._show_meta()
 
     def _load(self, load_more: Callable[[Playback], Playback]) -> None:
         try:
@@ -332,11 +331,7 @@ class PlayerWindow(QMainWindow):
 
     def apply_edits(self) -> None:
         """Show the recording as it is with all corrections."""
-        before = self.playback
         self.playback = self.corrections.edited()
-        # What no correction touched need not be found anew.
-        kept = vars(before).keys() & {"ground", "size_mm", "path_of_subject"}
-        vars(self.playback).update({name: vars(before)[name] for name in kept})
         self.view.set_playback(self.playback)
         for pane in self.panes.values():
             pane.set_playback(self.playback)

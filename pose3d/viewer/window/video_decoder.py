@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from pose3d.errors import VideoError
 from pose3d.io.images import FrameSource, Image
+from pose3d.io.scaled_frames import frame_scaler
 from pose3d.io.video import VideoFile, open_frames
 from pose3d.log import logger
 
 __all__ = ["Decoded", "VideoDecoder"]
 
-_HOP = 3  # frames decoded between two looks at whether something newer is wanted
+_HOP = 3  # frames so few that decoding them is finished, whatever is wanted by then
 _FAR = 4  # frames to decode before the wanted one from which on the nearest key frame is shown first
 _KEPT_BYTES = 12 << 20  # of pictures a camera, for stepping back and loops
 
@@ -81,6 +83,8 @@ class VideoDecoder:
         self._served: _Wish | None = None
         self._ends = False
         self._current: _Wish | None = None
+        self._keys = np.zeros(1, dtype=np.int64)
+        self._at = self._goal = 0  # the frame decoded last, and the one to come to
         self._kept: OrderedDict[_Wish, Image] = OrderedDict()
         self._thread = threading.Thread(target=self._run, name=f"decoder {path.name}", daemon=True)
 
@@ -118,45 +122,48 @@ class VideoDecoder:
             self._fail(f"{self.path.name}: {type(error).__name__}: {error}")
 
     def _decode(self, video: VideoFile) -> None:
-        for frame, picture in video.pictures(self._frames_on_the_way(video), lambda raw: self._picture(raw, video)):
-            wish = self._current
-            if picture is not None and wish is not None:
-                self._keep(_Wish(frame, wish.size), picture)
-                self._give(frame, wish, picture)
+        self._keys = video.key_frames
+        turns = -video.rotation_deg // 90 % 4
+        scaler = frame_scaler("bgra", Interpolation.FAST_BILINEAR)
 
-    def _frames_on_the_way(self, video: VideoFile) -> Iterator[int]:
-        """Yield the frames to decode next: towards the latest wish, in hops between which a newer one can come."""
-        starts = video.key_frames
+        def picture(raw: Any) -> Image:
+            size = (0, 0) if self._current is None else self._current.size
+            made = scaler(raw, _fitted((raw.width, raw.height), size, turned=turns % 2 == 1))
+            return np.ascontiguousarray(np.rot90(made, turns) if turns else made)
+
+        wanted = self._frames_to_show(video)
+        # Cameras are decoded side by side: threads of one decoder would only add to their work.
+        for frame, shown in video.pictures(wanted, picture, given_up=self._gives_up, threads=1):
+            self._at = frame
+            if (wish := self._current) is not None:
+                if frame == wish.frame:
+                    self._served = wish
+                self._keep(_Wish(frame, wish.size), shown)
+                self._give(frame, wish, shown)
+
+    def _frames_to_show(self, video: VideoFile) -> Iterator[int]:
+        """Yield the frame of the latest wish, and before it the nearest key frame where decoding takes a while."""
         while (wish := self._next_wish(video)) is not None:
             self._current = wish
-            key = int(starts[np.searchsorted(starts, wish.frame, side="right") - 1])
-            place = self._at
-            ahead = place <= wish.frame and wish.frame - place < wish.frame - key + 2 * _HOP
-            if not ahead:
-                place = key
-                if wish.frame - key >= _FAR:
-                    self._convert = True
-                    self._at = key
-                    yield key
-            while place + _HOP < wish.frame and not self._newer():
-                place += _HOP
-                self._convert, self._at = False, place
-                yield place
+            key = self._key_before(wish.frame)
+            if not key - _HOP <= self._at <= wish.frame and wish.frame - key >= _FAR:
+                self._goal = key
+                yield key
             if not self._newer():
-                self._served = wish
-                self._convert, self._at = True, wish.frame
+                self._goal = wish.frame
                 yield wish.frame
 
-    _at = 0
-    _convert = True
+    def _key_before(self, frame: int) -> int:
+        return int(self._keys[np.searchsorted(self._keys, frame, side="right") - 1])
 
-    def _picture(self, raw: Any, video: VideoFile) -> Image | None:
-        if not self._convert or self._current is None:
-            return None
-        turns = -video.rotation_deg // 90 % 4
-        width, height = _fitted((raw.width, raw.height), self._current.size, turned=turns % 2 == 1)
-        picture = raw.reformat(width=width, height=height, format="bgra", interpolation="FAST_BILINEAR").to_ndarray()
-        return np.ascontiguousarray(np.rot90(picture, turns)) if turns else np.ascontiguousarray(picture)
+    def _gives_up(self, found: int) -> bool:
+        """Tell whether the wanted frame is not even on the way to what is wanted by now."""
+        self._at = found
+        with self._news:
+            wish, ends = self._wish, self._ends
+        if ends or wish is None or self._goal - found <= _HOP:
+            return ends
+        return wish.frame < self._goal or self._key_before(wish.frame) > self._goal
 
     def _read(self, source: FrameSource) -> None:
         import cv2

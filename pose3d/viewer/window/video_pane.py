@@ -25,15 +25,18 @@ class VideoPane(QWidget):
     -------
     enlarged(str)
         The pane was double-clicked.
+    opened(str)
+        It is known what the video is, or that there will be none.
     pictured(str)
         Another picture has come.
     """
 
     enlarged = Signal(str)
+    opened = Signal(str)
     pictured = Signal(str)
     _came = Signal(object)
     _broke = Signal(str)
-    _opened = Signal(object)
+    _found = Signal(object)
 
     def __init__(self, playback: Playback, camera: str) -> None:
         super().__init__()
@@ -51,11 +54,11 @@ class VideoPane(QWidget):
         self.setToolTip(f"{camera}: double-click to enlarge (keys 1 to 9)")
         self._came.connect(self._take)
         self._broke.connect(self._fail)
-        self._opened.connect(self._open)
+        self._found.connect(self._open)
         path = playback.videos.get(camera)
         if path is not None:
             self.message = "opening ..."
-            self._decoder = VideoDecoder(path, self._came.emit, self._broke.emit, self._opened.emit)
+            self._decoder = VideoDecoder(path, self._came.emit, self._broke.emit, self._found.emit)
             self._decoder.start()
 
     @property
@@ -93,11 +96,14 @@ class VideoPane(QWidget):
             # As large as it is drawn, so that nobody has to scale it again.
             wide, high = (max(a, b) for a, b in zip(size, self.least_size, strict=True))
             self._decoder.want(self.wanted, (wide, high))
+        before = self.message
         if self._source is not None and not 0 <= self.wanted < self._source.n_frames:
             self.message = "no picture at this time"
         elif self._image is not None:
             self.message = ""
-        self.update()
+        # The picture brings its own keypoints along: until it comes nothing changes.
+        if self.shown is None or self.shown.frame == self.wanted or self.message or before:
+            self.update()
 
     def set_playback(self, playback: Playback) -> None:
         """Draw an edited recording."""
@@ -112,7 +118,7 @@ class VideoPane(QWidget):
     def _open(self, source: FrameSource) -> None:
         self._source = source
         self.show_row(self.row)
-        self.pictured.emit(self.camera)
+        self.opened.emit(self.camera)
 
     def _take(self, decoded: Decoded) -> None:
         height, width = decoded.bgra.shape[:2]
@@ -125,7 +131,7 @@ class VideoPane(QWidget):
     def _fail(self, message: str) -> None:
         self.message = message
         self.update()
-        self.pictured.emit(self.camera)
+        self.opened.emit(self.camera)
 
     @property
     def drawn_row(self) -> int | None:

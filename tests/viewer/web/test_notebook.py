@@ -8,12 +8,13 @@ import threading
 import pytest
 
 import pose3d
+from pose3d.viewer.web.packing import SecondRecording
 from pose3d.viewer.web.standalone import make_document, write_document
 
 
 def test_one_file_plays_without_a_server(recording, tmp_path, show):
     path = tmp_path / "walk.html"
-    write_document(recording, path)
+    write_document(recording, path, second=SecondRecording(recording))
     text = path.read_text(encoding="utf-8")
     assert "<b>with</b>" not in text  # names and notes are text, not markup
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
@@ -25,6 +26,7 @@ def test_one_file_plays_without_a_server(recording, tmp_path, show):
     assert page.value(f"pose3dPlayer.plots.value({row}, 1)") == pytest.approx(recording.angles.deg[row, 0, 1], abs=1e-4)
     assert len(page.value("pose3dPlayer.stage.joints")) == 17
     assert page.value("document.querySelectorAll('video').length") == 0
+    assert page.value("pose3dPlayer.stage.shown.second") == "over"
     assert "videos are no part" in page.page.locator("#help").text_content()
 
 

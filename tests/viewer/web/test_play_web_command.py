@@ -44,8 +44,10 @@ def test_the_page_is_served_until_ctrl_c(points):
 
 def test_a_file_is_written_and_bad_input_is_one_line(points, tmp_path):
     target = tmp_path / "walk.html"
-    subprocess.run([*COMMAND, str(points), "--save", str(target)], check=True, capture_output=True)
+    second = ["--second", str(points), "--shift", "500"]
+    subprocess.run([*COMMAND, str(points), "--save", str(target), *second], check=True, capture_output=True)
     assert target.stat().st_size > 100_000
+    assert '"shift_mm": 500.0' in target.read_text(encoding="utf-8")
     done = subprocess.run(
         [*COMMAND, str(tmp_path / "none.csv"), "--web", "--no-browser"],
         capture_output=True,

@@ -1,11 +1,16 @@
 """The player's page in Chromium: the same frame, angles and videos as the playback, by real keys and clicks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pose3d.data import JointAngles, Keypoints3D
+from pose3d.viewer import palette
+from pose3d.viewer.arcs import AngleArcs
 from pose3d.viewer.loading import make_playback
 from pose3d.viewer.view_camera import ViewCamera, frame_camera
+from pose3d.viewer.web.packing import SecondRecording
 from pose3d.viewer.web.server import BackgroundPage
 
 START = 7
@@ -55,6 +60,53 @@ def test_every_pane_shows_the_frame_that_it_should(recording, page_url, show):
         "PictureClip",
         None,
     ]
+
+
+def test_a_far_seek_shows_the_key_frame_until_the_exact_one_is_there(page_url, show):
+    page = show(page_url).ready()
+    keys = page.value("pose3dPlayer.panes.slice(0, 3).map((pane) => [...pane.clip.keys])")
+    assert [each[:3] for each in keys[:2]] == [[0, 16, 32], [0, 16, 32]]
+    assert keys[0][4] == 92
+    page.go_to(2)
+    fetched = []
+    page.page.on("request", lambda request: fetched.append(request.url.rsplit("/", 1)[-1]))
+    page.page.evaluate(
+        """() => {
+            const { clip } = pose3dPlayer.panes[0];
+            window.steps = [];
+            clip.element.addEventListener("seeking", () => steps.push(clip.asked));
+            Object.defineProperty(clip, "far", { value: 4, writable: true, configurable: true });
+        }"""
+    )
+    for row, expected in ((103, [92, 110]), (105, [112]), (104, [111]), (85, [92]), (80, [87]), (40, [32, 47])):
+        page.value("(steps.length = 0, 0)")
+        page.go_to(row)
+        assert page.value("steps") == expected, row
+        assert page.burnt_number(0) == row + START
+    assert [int(name) for name in fetched if name.isdigit()] == [row + START for row in (103, 105, 104, 85, 80, 40)]
+
+    # What is decoded at once needs no picture before it, unless one wish follows the other.
+    page.value("(steps.length = 0, pose3dPlayer.panes[0].clip.far = 100, 0)")
+    page.go_to(103)
+    assert page.value("steps") == [110]
+    page.go_to(5)
+    page.value("(steps.length = 0, delete pose3dPlayer.panes[0].clip.far, 0)")
+    page.value("[47, 110].map((frame) => pose3dPlayer.panes[0].clip.goTo(frame))")
+    page.go_to(103)
+    assert page.value("steps")[-2:] == [92, 110]
+    page.go_to(40)
+
+    # Keypoints are those of the picture that is shown; over one that belongs to no row there are none.
+    found = page.value(
+        """[37, 47, 0].map((shown) => {
+            const pane = pose3dPlayer.panes[0];
+            pane.clip.shown = shown;
+            pane.draw(pose3dPlayer.marks);
+            const { data } = pane.canvas.getContext("2d").getImageData(0, 0, pane.canvas.width, pane.canvas.height);
+            return [pane.drawn, data.some((value) => value > 0), pane.error.textContent !== "", pane.stale.textContent];
+        })"""
+    )
+    assert found == [[30, True, True, "…"], [40, True, True, ""], [None, False, False, "…"]]
 
 
 @pytest.mark.parametrize("speed", [0.25, 1, 4])
@@ -170,6 +222,59 @@ def test_angles_errors_and_marks_are_those_of_the_playback(recording, page_url, 
     assert page.page.locator("#time").inner_text() == "5.980 s"
 
 
+def test_angles_stand_at_their_joints_with_their_intervals(recording, page_url, show):
+    page = show(page_url).ready()
+    page.page.keyboard.press("a")
+    page.page.keyboard.press("Shift+T")
+    page.go_to(150)
+    arcs = AngleArcs(recording)
+    lines, labels = arcs.draw(150, np.array([0]), arcs.names)
+    numbers = page.value("pose3dPlayer.stage.numbers")
+    assert sorted(one["words"] for one in numbers) == sorted(labels.text) == ["30° ±4", "30° ±4"]
+    size = page.value("[pose3dPlayer.stage.width, pose3dPlayer.stage.height]")
+    view = frame_camera(recording)
+    view = ViewCamera(view.target, view.axes, view.azimuth_deg, view.elevation_deg, 1.1 * view.distance_mm)
+    at = view.project(labels.xyz, size)[0] + 0.5
+    assert np.allclose([[one["x"], one["y"]] for one in sorted(numbers, key=lambda one: one["angle"])], at, atol=0.05)
+    angle = tuple(round(255 * part) for part in palette.ANGLE)
+    ends = view.project(lines.xyz[[4, 9, 18, 23], 0], size)[0] + 0.5  # within both arcs
+    assert all(near(page, "#scene", *end, angle) > 2 for end in ends)
+    page.page.keyboard.press("p")  # the next angles: of those in the plots
+    page.page.keyboard.press("p")
+    page.settle()
+    shown = page.value("pose3dPlayer.plots.chosen.map((group) => group.title)")
+    assert bool(page.value("pose3dPlayer.stage.numbers.length")) == ("knee flexion" in shown)
+
+
+def test_a_second_recording_stands_over_the_first_or_beside_it(recording, walker, show):
+    other = make_playback(replace(walker(140, seed=2), fps=25.0), name="before")
+    served = BackgroundPage(replace(recording, videos={}), second=SecondRecording(other, 1200.0))
+    try:
+        page = show(served.url).ready()
+        page.go_to(101)
+        assert page.page.locator("#second").inner_text() == "and before"
+        there = np.reshape(page.value("[...pose3dPlayer.recording.field(101, 'second')]"), (-1, 3))
+        assert np.allclose(there, other.points.xyz[50, 0], atol=1e-3)  # at the same time after its beginning
+        size = page.value("[pose3dPlayer.stage.width, pose3dPlayer.stage.height]")
+        view = frame_camera(recording)
+        view = ViewCamera(view.target, view.axes, view.azimuth_deg, view.elevation_deg, 1.1 * view.distance_mm)
+        thigh = [other.points.keypoints.index(name) for name in ("LHip", "LKnee")]
+        colour = tuple(round(255 * part) for part in palette.SECOND)
+
+        def drawn(shift):
+            middle = other.points.xyz[50, 0, thigh].mean(0) + shift * recording.ground.axes[1]
+            return near(page, "#scene", *view.project(middle, size)[0] + 0.5, colour) > 8
+
+        assert drawn(1200.0)
+        for expected in (False, False, True):  # hidden, over the first, and beside it again
+            page.page.keyboard.press("x")
+            page.settle()
+            assert drawn(1200.0) == expected
+        assert page.page.locator("#show-second").inner_text() == "Second beside"
+    finally:
+        served.close()
+
+
 def test_keys_go_where_they_say(recording, page_url, show):
     page = show(page_url).ready()
     row = lambda: page.value("pose3dPlayer.clock.row")  # noqa: E731
@@ -237,6 +342,9 @@ def test_keys_go_where_they_say(recording, page_url, show):
         assert action[2], f"{action[0]} has no tooltip"
     keys = page.value("pose3dPlayer.actions.map((one) => one.key)")
     assert len(set(keys)) == len(keys)
+    assert page.page.locator("#help kbd").count() == len(keys)
+    controls = "[...document.querySelectorAll('button, select, .pane')].filter((one) => !one.hidden)"
+    assert page.value(f"{controls}.filter((one) => !/\\(.+\\)$/.test(one.title)).map((one) => one.id)") == []
 
 
 def test_clicks_on_strip_plots_and_panes(page_url, show):

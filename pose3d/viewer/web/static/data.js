@@ -1,7 +1,7 @@
 // The recording's numbers: a description, what is known of all rows from the beginning, and blocks of rows that come
 // when they are wanted. The newest wish is served first, so that scrubbing never waits for what was passed over.
 
-const MOST_BLOCKS = 96, AT_ONCE = 3, REST_MS = 60;
+const MOST_BLOCKS = 48, AT_ONCE = 3, REST_MS = 60;
 
 export class Recording {
   constructor(meta, source) {

@@ -1,8 +1,11 @@
 // The player: one clock, one 3D view, the videos, the angles and the strip, all of the same row.
 
-import { fillHelp, keyOf, makeActions, placeButtons, setIcon, showPressed } from "./actions.js";
+import { makeActions } from "./actions.js";
 import { Clock, SPEEDS } from "./clock.js";
+import { fillHelp, placeButtons, setIcon, showState } from "./controls.js";
+import { Corrections, KINDS } from "./corrections.js";
 import { EmbeddedSource, Recording, ServerSource } from "./data.js";
+import { listen } from "./hands.js";
 import { Pane, layOut, wishedWidth } from "./panes.js";
 import { Plots } from "./plots.js";
 import { Stage } from "./stage.js";
@@ -11,15 +14,14 @@ import { Strip } from "./strip.js";
 const $ = (id) => document.getElementById(id);
 
 class Player {
-  constructor(recording, corrections) {
+  constructor(recording, corrected) {
     this.recording = recording;
-    this.corrections = corrections && !corrections.remark ? corrections : null;
+    this.corrections = corrected && !corrected.remark ? new Corrections(this, corrected) : null;
     const { meta } = recording, colours = this.colours = paletteOf(meta);
     this.clock = new Clock(meta.n_frames, meta.fps);
     this.stage = new Stage($("scene"), recording, colours);
     this.plots = new Plots($("traces"), recording, colours);
     this.strip = new Strip($("strip"), recording, colours);
-    this.strip.corrections = this.corrections;
     this.marks = { detected: true, reprojected: true };
     this.viewName = "orbit";
     this.large = null;
@@ -27,16 +29,21 @@ class Player {
     this.drawnRow = -1;
     const shows = meta.cameras.map((camera, i) => [camera, i]).filter(([camera]) =>
       (camera.video && recording.source.served) || (camera.size && (camera.detections >= 0 || camera.reprojections >= 0)));
-    this.panes = shows.map(([, i]) => new Pane(i, recording, colours, (resized) => this.refresh(resized)));
-    this.panes.forEach((pane) => {
+    this.touched = new Set(); // panes that show another picture
+    this.panes = shows.map(([, i]) => new Pane(i, recording, colours, (pane, resized) => {
+      if (resized) this.refresh(true);
+      else this.touched.add(pane);
+    }));
+    this.panes.forEach((pane, i) => {
       $("panes").append(pane.element);
+      pane.element.title = `${pane.camera.name}: click to enlarge, and back${i < 9 ? `  (${i + 1})` : ""}`;
       pane.element.addEventListener("click", () => this.enlarge(pane));
     });
     this.stage.view.released = () => this.leaveCamera();
     this.actions = makeActions(this);
     placeButtons(this.actions, () => this.refresh());
     this.describe();
-    this.listen();
+    listen(this);
     recording.arrived = () => this.refresh();
     recording.failed = (error) => this.say(`the server does not answer: ${error.message}`);
     this.resize();
@@ -55,18 +62,27 @@ class Player {
     $("facts").textContent = facts.join(" · ");
     const { median, unit } = meta.expected_error;
     if (median !== null) $("expected").textContent = `expected error ${median.toPrecision(2)} ${unit}`;
+    $("second").textContent = meta.second ? `and ${meta.second.name}` : "";
     $("remarks").hidden = !meta.remarks.length;
     $("remarks").textContent = count(meta.remarks.length, "note");
-    $("remarks").title = meta.remarks.join("\n");
+    $("remarks").title = `${meta.remarks.join("\n")}\n\nShow them with the keys  (?)`;
     $("remarks").addEventListener("click", () => this.help());
     $("speed").replaceChildren(...SPEEDS.map((speed) => new Option(`${speed}×`, speed, false, speed === 1)));
     $("speed").addEventListener("change", () => { this.clock.setSpeed(Number($("speed").value)); $("speed").blur(); });
     $("cycles").hidden = !this.plots.hasCycles;
+    $("add-event").hidden = !this.corrections;
+    $("add-event").append(...KINDS.map(([, , words]) => new Option(words)));
+    $("add-event").addEventListener("change", ({ target }) => {
+      const [limb, kind] = KINDS[target.selectedIndex - 1];
+      target.selectedIndex = 0;
+      target.blur();
+      this.corrections.addEvent(limb, kind);
+    });
     for (const group of this.plots.groups) {
       const chip = document.createElement("button");
       chip.type = "button";
       chip.textContent = group.title;
-      chip.title = `Show or hide ${group.title}`;
+      chip.title = `Show or hide ${group.title}  (P for the next angles)`;
       chip.addEventListener("click", () => { this.plots.toggle(group); this.refresh(); });
       group.chip = chip;
       $("chips").append(chip);
@@ -80,7 +96,7 @@ class Player {
   say(words, stays = false) {
     $("note").textContent = words;
     clearTimeout(this.saying);
-    if (!stays) this.saying = setTimeout(() => { $("note").textContent = ""; }, 2500);
+    if (!stays) this.saying = setTimeout(() => { $("note").textContent = ""; }, 2000 + 40 * words.length);
   }
 
   // --- time ------------------------------------------------------------------------------------------------------
@@ -98,10 +114,13 @@ class Player {
   }
 
   toEvent(step) {
-    const rows = this.recording.meta.events.map((event) => Math.round(event.row)).sort((a, b) => step * (a - b));
-    const found = rows.find((row) => step * (row - this.clock.row) > 0);
+    const events = [...this.recording.meta.events].sort((a, b) => step * (a.row - b.row));
+    const found = events.find((event) => step * (Math.round(event.row) - this.clock.row) > 0);
     if (found === undefined) this.say(step > 0 ? "no event after this frame" : "no event before this frame");
-    else this.goTo(found);
+    else {
+      this.goTo(found.row);
+      this.corrections?.choose(found);
+    }
   }
 
   changeSpeed(step) {
@@ -122,7 +141,12 @@ class Player {
 
   tick() {
     const { clock } = this, row = clock.row;
-    if (row === this.drawnRow && !this.dirty && clock.playing === this.wasPlaying) return;
+    const panes = [...this.touched];
+    this.touched.clear();
+    if (row === this.drawnRow && !this.dirty && clock.playing === this.wasPlaying) {
+      for (const pane of panes) pane.draw(this.marks, clock.playing);
+      return;
+    }
     this.wasPlaying = clock.playing;
     this.dirty = false;
     this.drawnRow = row;
@@ -142,44 +166,35 @@ class Player {
     recording.want(row, Math.min(behind, 16 * meta.chunk_rows), Math.min(ahead, 24 * meta.chunk_rows));
     for (const pane of this.panes) {
       pane.goTo(row, clock.playing ? clock.speed : 0);
-      pane.draw(this.marks);
+      pane.draw(this.marks, clock.playing);
     }
+    this.stage.angles = new Set(this.plots.chosen.flatMap((group) => group.lines.map((line) => line.index)));
     // What lies over a video is of the frame that the video shows, which while a seek lasts is not yet the wanted one.
     this.backdrop?.goTo(row, clock.playing ? clock.speed : 0);
     this.stage.draw(this.backdrop ? this.backdrop.shownRow : row);
     this.backdrop?.draw({});
     if (this.plots.groups.length) this.plots.draw(row);
-    this.strip.draw(row, clock.loop);
+    this.strip.draw(row, clock.loop, this.corrections);
     $("frame").textContent = `frame ${(row + meta.start).toLocaleString("en")} / ${(meta.n_frames - 1 + meta.start).toLocaleString("en")}`;
     $("time").textContent = `${(row / meta.fps).toFixed(3)} s`;
     const bad = this.strip.badAt(row);
-    $("reason").textContent = bad ? `look here: ${bad.reason}` : "";
+    $("reason").textContent = $("reason").title = bad ? `look here: ${bad.reason}` : "";
     $("loop").textContent = clock.loop ? `loop ${clock.loop[0] + meta.start}–${clock.loop[1] + meta.start}` : "";
     const made = this.corrections?.lines.length || 0;
     $("corrected").textContent = made ? `${made} correction${made === 1 ? "" : "s"}` : "";
-    $("corrected").title = made ? `${this.corrections.lines.join("\n")}\n\nin ${this.corrections.path}` : "";
+    $("corrected").title = made ? `${this.corrections.lines.join("\n")}\n\nin ${this.corrections.state.path}` : "";
     const play = this.actions.find((action) => action.id === "play").button;
     setIcon(play, clock.playing ? "pause" : "play");
-    showPressed(this.actions);
+    showState(this.actions);
     for (const group of this.plots.groups) group.chip.setAttribute("aria-pressed", String(this.plots.chosen.includes(group)));
   }
 
-  // Change the file of edits; what is shown changes when it is on the disk.
-  async correct(what) {
-    const rows = this.clock.loop || [this.clock.row, this.clock.row];
-    const still = what === "undo" || what === "redo";
-    try {
-      const made = await this.recording.source.send("api/correct", still ? { do: what } : { do: what, first: rows[0], last: rows[1] });
-      await this.recording.renew(made.revision);
-      this.corrections = this.strip.corrections = made;
-      this.strip.picture = null;
-      this.plots.findCycles();
-      for (const group of this.plots.groups) group.range = null;
-      this.say(made.said);
-    } catch (error) {
-      this.say(error.message);
-    }
-    this.refresh();
+  // After a correction: what was found in the numbers is found anew.
+  renewed() {
+    this.strip.picture = null;
+    this.plots.findCycles();
+    for (const group of this.plots.groups) group.range = null;
+    $("cycles").hidden = !this.plots.hasCycles;
   }
 
   // --- views -----------------------------------------------------------------------------------------------------
@@ -242,6 +257,7 @@ class Player {
 
   restore() {
     this.large = null;
+    if (this.corrections) this.corrections.chosen = null;
     this.setLoop();
     this.resize();
   }
@@ -251,83 +267,11 @@ class Player {
     else $("help").showModal();
   }
 
-  // --- hands -----------------------------------------------------------------------------------------------------
-
-  listen() {
-    new ResizeObserver(() => this.resize()).observe($("work"));
-    document.addEventListener("keydown", (event) => this.press(event));
-    $("help").addEventListener("click", () => $("help").close());
-    const scene = $("scene"), { stage } = this;
-    scene.addEventListener("contextmenu", (event) => event.preventDefault());
-    scene.addEventListener("pointerdown", (event) => { scene.setPointerCapture(event.pointerId); this.held = event.buttons === 1 && !event.shiftKey ? "turn" : "pan"; });
-    scene.addEventListener("pointerup", () => { this.held = null; });
-    scene.addEventListener("pointercancel", () => { this.held = null; });
-    scene.addEventListener("pointermove", (event) => {
-      if (!this.held) { this.pointAt(event); return; }
-      if (this.held === "turn") stage.view.turn(event.movementX, event.movementY);
-      else stage.view.pan(event.movementX, event.movementY);
-      this.viewName = "";
-      this.refresh();
-    });
-    scene.addEventListener("pointerleave", () => this.tip(null));
-    scene.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      stage.view.zoom(Math.exp(-event.deltaY * 0.0012));
-      this.viewName = "";
-      this.refresh();
-    }, { passive: false });
-    scene.addEventListener("dblclick", () => this.look("orbit"));
-    this.listenToStrip();
-    const traces = $("traces");
-    const scrub = (event) => {
-      const row = this.plots.rowAt(event.offsetX, this.plotRow ?? this.clock.row);
-      if (row !== null) this.goTo(row);
-    };
-    traces.addEventListener("pointerdown", (event) => { this.clock.pause(); scrub(event); });
-    traces.addEventListener("wheel", (event) => { event.preventDefault(); this.plots.zoom(Math.exp(event.deltaY * 0.0012)); this.refresh(); }, { passive: false });
-  }
-
-  listenToStrip() {
-    const canvas = $("strip"), { strip } = this;
-    let from = null;
-    canvas.addEventListener("pointerdown", (event) => {
-      canvas.setPointerCapture(event.pointerId);
-      if (event.shiftKey) from = strip.rowAt(event.offsetX);
-      else {
-        this.scrubbing = true;
-        this.clock.pause();
-        this.goTo(strip.rowAt(event.offsetX));
-      }
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const row = strip.rowAt(event.offsetX);
-      if (from !== null) { this.clock.setLoop([Math.min(from, row), Math.max(from, row)]); this.refresh(); }
-      else if (this.scrubbing) this.goTo(row);
-      this.tip(event, strip.words(row));
-    });
-    const end = () => { from = null; this.scrubbing = false; };
-    canvas.addEventListener("pointerup", end);
-    canvas.addEventListener("pointercancel", end);
-    canvas.addEventListener("pointerleave", () => this.tip(null));
-  }
-
-  press(event) {
-    if ($("help").open) {
-      if (event.key === "?" || event.key === "Escape") { event.preventDefault(); $("help").close(); }
-      return;
-    }
-    if (event.target instanceof HTMLSelectElement && event.key !== "Escape") return;
-    const key = keyOf(event), action = this.actions.find((each) => each.key === key);
-    if (!action || action.off) return;
-    event.preventDefault();
-    action.run();
-    this.refresh();
-  }
-
-  pointAt(event) {
-    const joint = this.stage.jointAt(event.offsetX, event.offsetY), { meta } = this.recording;
-    if (!joint) { this.tip(null); return; }
-    const row = this.clock.row, at = joint.who * this.recording.points + joint.k;
+  // What is known of the joint at a place of the scene.
+  wordsAt(x, y) {
+    const joint = this.stage.jointAt(x, y), { meta } = this.recording;
+    if (!joint) return "";
+    const { row } = this.stage, at = joint.who * this.recording.points + joint.k;
     const said = [meta.individuals.length > 1 ? `${meta.keypoints[joint.k]} of ${meta.individuals[joint.who]}` : meta.keypoints[joint.k]];
     const covariance = this.recording.field(row, "covariance"), error = this.recording.field(row, "error"), status = this.recording.field(row, "status");
     if (covariance) {
@@ -336,24 +280,14 @@ class Player {
     }
     if (error && !Number.isNaN(error[at])) said.push(`${error[at].toFixed(1)} px in the views`);
     if (status && status[at] === meta.status.filled) said.push("filled in");
-    this.tip(event, said.join("\n"));
-  }
-
-  tip(event, words) {
-    const tip = $("tip");
-    tip.hidden = !event;
-    if (!event) return;
-    tip.textContent = words;
-    const { offsetWidth: width, offsetHeight: height } = tip;
-    tip.style.left = `${Math.max(4, Math.min(window.innerWidth - width - 6, event.clientX + 12))}px`;
-    tip.style.top = `${Math.max(4, event.clientY - height - 12)}px`;
+    return said.join("\n");
   }
 }
 
 function paletteOf(meta) {
   const colours = { ...meta.palette, ramp: meta.ramp, axes: meta.axes };
   colours.sides = [colours.midline, colours.left, colours.right];
-  for (const name of ["background", "panel", "grid", "text", "dim", "left", "right", "midline", "good", "weak", "weaker"]) {
+  for (const name of ["background", "panel", "grid", "text", "dim", "left", "right", "midline", "good", "weak", "weaker", "second"]) {
     document.documentElement.style.setProperty(`--${name}`, colours[name]);
   }
   return colours;

@@ -1,144 +1,9 @@
 // The videos, each with what was detected in it and where the points in space come out again.
 
+import { PictureClip, PlayedClip } from "./clips.js";
 import { fit } from "./view.js";
 
-const LEAST_RATE = 0.0625, MOST_RATE = 16; // at which browsers play
-const PATIENCE_MS = 400;
 const LARGE = 0.76; // of the height, for an enlarged pane
-
-// A file that the browser plays. Seeks go to the middle of a frame's time, the newest wish wins.
-class PlayedClip {
-  constructor(url, info, changed, broken) {
-    this.element = document.createElement("video");
-    Object.assign(this.element, { muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
-    Object.assign(this, { times: info.times_s, shown: -1, wanted: -1, seeking: false, start: null, changed });
-    const middle = this.times.length > 1 ? (this.times[this.times.length - 1] - this.times[0]) / (this.times.length - 1) : 0.04;
-    this.usual = middle;
-    this.element.addEventListener("error", () => broken());
-    // Where the file's time begins is seen at its first picture; a page in the background is shown none.
-    this.element.addEventListener("loadeddata", () => setTimeout(() => this.begin(0), 3 * PATIENCE_MS));
-    this.element.addEventListener("seeked", () => {
-      this.seeking = false;
-      clearTimeout(this.waiting);
-      if (this.wanted !== this.asked) this.seek();
-      // A browser that shows no new picture says nothing: then it was there already.
-      else this.waiting = setTimeout(() => this.settle(this.asked), PATIENCE_MS);
-    });
-    this.watch();
-    this.element.src = url;
-  }
-
-  watch() {
-    this.element.requestVideoFrameCallback((_now, { mediaTime }) => {
-      this.begin(mediaTime);
-      this.settle(this.frameAt(mediaTime - this.start));
-      this.watch();
-    });
-  }
-
-  begin(start) {
-    if (this.start !== null) return;
-    this.start = start;
-    this.seek();
-  }
-
-  settle(frame) {
-    clearTimeout(this.waiting);
-    if (this.shown === frame) return;
-    this.shown = frame;
-    this.changed();
-  }
-
-  frameAt(time) {
-    const times = this.times;
-    let low = 0, high = times.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (times[middle] <= time + 1e-4) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  middleOf(frame) {
-    const times = this.times, next = frame + 1 < times.length ? times[frame + 1] : times[frame] + this.usual;
-    return (this.start || 0) + (times[frame] + next) / 2;
-  }
-
-  goTo(frame) {
-    if (!this.element.paused) this.element.pause();
-    this.wanted = frame;
-    if (!this.seeking && (this.wanted !== this.shown || this.asked !== this.wanted)) this.seek();
-  }
-
-  seek() {
-    if (this.start === null || this.wanted < 0) return;
-    this.asked = this.wanted;
-    const target = this.middleOf(this.asked);
-    if (Math.abs(this.element.currentTime - target) < 1e-4) {
-      if (this.shown !== this.asked) this.waiting = setTimeout(() => this.settle(this.asked), PATIENCE_MS);
-      return;
-    }
-    this.seeking = true;
-    this.element.currentTime = target;
-  }
-
-  // Play along: `frame` should be shown now, and the next ones at `rate` times the video's own pace.
-  follow(frame, rate) {
-    if (rate < LEAST_RATE || rate > MOST_RATE || this.start === null) {
-      this.goTo(frame);
-      return;
-    }
-    this.wanted = this.asked = frame;
-    if (this.seeking) return;
-    const target = this.middleOf(frame), late = target - this.element.currentTime;
-    if (Math.abs(late) > Math.max(0.25, 4 * this.usual) * Math.max(1, rate)) {
-      this.seeking = true;
-      this.element.currentTime = target;
-    }
-    this.element.playbackRate = Math.max(LEAST_RATE, Math.min(MOST_RATE, rate * (1 + Math.max(-0.5, Math.min(0.5, late * 2 / Math.max(1, rate))))));
-    if (this.element.paused) this.element.play().catch(() => {});
-  }
-
-  close() {
-    this.element.pause();
-    this.element.removeAttribute("src");
-    this.element.load();
-  }
-}
-
-// A file that no browser plays: one picture at a time from the server, the newest wish wins.
-class PictureClip {
-  constructor(url, changed, broken) {
-    this.element = document.createElement("img");
-    this.element.alt = "";
-    Object.assign(this, { url, shown: -1, wanted: -1, busy: false, changed, broken });
-  }
-
-  async goTo(frame) {
-    this.wanted = frame;
-    if (this.busy || frame === this.shown || frame < 0) return;
-    this.busy = true;
-    try {
-      const answer = await fetch(`${this.url}/${frame}`);
-      if (!answer.ok) throw new Error((await answer.json()).error);
-      const before = this.element.src;
-      this.element.src = URL.createObjectURL(await answer.blob());
-      await this.element.decode();
-      if (before) URL.revokeObjectURL(before);
-      this.shown = frame;
-      this.changed();
-    } catch (error) {
-      this.broken(error.message);
-      return;
-    }
-    this.busy = false;
-    if (this.wanted !== this.shown) this.goTo(this.wanted);
-  }
-
-  follow(frame) { this.goTo(frame); }
-  close() {}
-}
 
 export class Pane {
   constructor(index, recording, colours, redraw) {
@@ -146,14 +11,15 @@ export class Pane {
     this.camera = recording.meta.cameras[index];
     this.element = document.createElement("div");
     this.element.className = "pane";
-    this.element.title = "Enlarge, and back";
     this.canvas = document.createElement("canvas");
     this.chip = document.createElement("div");
     this.chip.className = "chip";
     this.name = document.createElement("span");
     this.error = document.createElement("b");
+    this.stale = document.createElement("span");
+    this.stale.className = "stale";
     this.name.textContent = this.camera.name;
-    this.chip.append(this.name, this.error);
+    this.chip.append(this.name, this.error, this.stale);
     this.blank = document.createElement("div");
     this.blank.className = "blank";
     this.element.append(this.canvas, this.chip, this.blank);
@@ -171,40 +37,45 @@ export class Pane {
       if (!this.camera.size) this.size = info.size;
       this.videoSize = info.size;
       this.info = info;
+      this.span = this.spanOf();
+      this.pace = this.paceOf();
       this.use(info.plays ? this.played(() => this.use(this.pictured())) : this.pictured());
     } catch (error) {
       this.say(error.message);
     }
-    this.redraw(true);
+    this.redraw(this, true);
   }
 
-  played(broken) { return new PlayedClip(`video/${this.index}`, this.info, () => this.redraw(), broken); }
+  played(broken) { return new PlayedClip(`video/${this.index}`, this.info, () => this.redraw(this), broken); }
 
-  pictured() { return new PictureClip(`frame/${this.index}`, () => this.redraw(), (message) => this.say(message)); }
+  pictured() { return new PictureClip(`frame/${this.index}`, this.info, () => this.redraw(this), (message) => this.say(message)); }
 
   use(clip) {
     this.clip?.close();
     this.clip?.element.remove();
     this.clip = clip;
     this.element.prepend(clip.element);
-    this.pace = this.paceOf();
     if (this.row >= 0) this.goTo(this.row);
+  }
+
+  // First and last row of which the video has a picture.
+  spanOf() {
+    let first = 0, last = this.frames.length - 1;
+    while (first < last && !this.inside(first)) first += 1;
+    while (last > first && !this.inside(last)) last -= 1;
+    return [first, last];
   }
 
   // How fast the video runs where the recording runs at its own pace.
   paceOf() {
-    const { frames, info } = this, n = frames.length, times = info.times_s;
-    const inside = (row) => frames[row] >= 0 && frames[row] < times.length;
-    let first = 0, last = n - 1;
-    while (first < n && !inside(first)) first += 1;
-    while (last > first && !inside(last)) last -= 1;
+    const [first, last] = this.span, times = this.info.times_s;
     if (last <= first) return 1;
-    return (times[frames[last]] - times[frames[first]]) / ((last - first) / this.recording.meta.fps);
+    return (times[this.frames[last]] - times[this.frames[first]]) / ((last - first) / this.recording.meta.fps);
   }
 
   say(message) {
     this.message = message;
-    this.redraw();
+    this.redraw(this);
   }
 
   inside(row) { return this.frames && this.frames[row] >= 0 && this.frames[row] < this.nFrames; }
@@ -219,18 +90,24 @@ export class Pane {
     else this.clip.goTo(this.frames[row]);
   }
 
-  // The row whose frame the video shows at this moment, which while a seek lasts is another than the wanted one.
+  // The row whose frame the video shows at this moment, which while a seek lasts is another than the wanted one; null
+  // where the picture is of no row, as a video's first key frame may lie before the data.
   get shownRow() {
-    const shown = this.clip ? this.clip.shown : -1;
-    if (!this.clip || !this.inside(this.row) || shown < 0) return this.row;
-    let row = this.row;
-    for (let i = 0; i < 8 && this.frames[row] !== shown; i += 1) {
-      row = Math.max(0, Math.min(this.frames.length - 1, row + shown - this.frames[row]));
+    const { frames, row } = this, shown = this.clip ? this.clip.shown : -1;
+    if (!this.inside(row) || shown < 0 || frames[row] === shown) return row;
+    let [low, high] = this.span; // frames ascend with the rows
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (frames[middle] < shown) low = middle + 1;
+      else high = middle;
     }
-    return this.frames[row] === shown ? row : this.row;
+    return frames[low] === shown ? low : null;
   }
 
-  draw(marks) {
+  // Whether the picture is another than the wanted one, which is on its way.
+  get waits() { return Boolean(this.clip) && this.inside(this.row) && this.clip.shown >= 0 && this.clip.shown !== this.frames[this.row]; }
+
+  draw(marks, playing = false) {
     const there = this.inside(this.row), row = there ? this.shownRow : this.row;
     if (this.clip) this.clip.element.style.visibility = there && this.clip.shown >= 0 ? "visible" : "hidden";
     this.blank.textContent = this.message || (this.camera.video && this.frames && !there && this.clip
@@ -239,19 +116,20 @@ export class Pane {
     const error = this.residual(row), width = this.size[0];
     const known = error !== null && !Number.isNaN(error);
     this.error.textContent = known ? `${error.toFixed(error < 9.95 ? 2 : 1)} px` : "";
+    this.stale.textContent = this.waits && !playing ? "…" : "";
     const relative = error * 1000 / width;
     this.error.style.color = relative < 3 ? this.colours.good : relative < 8 ? this.colours.weak : this.colours.weaker;
     this.drawn = row;
   }
 
   residual(row) {
-    const values = this.camera.detections < 0 ? null : this.recording.field(row, "residual");
+    const values = row === null || this.camera.detections < 0 ? null : this.recording.field(row, "residual");
     return values && values.length ? values[this.camera.detections] : null;
   }
 
   keypoints(row, which) {
     const place = which === "detected" ? this.camera.detections : this.camera.reprojections;
-    const all = place < 0 ? null : this.recording.field(row, which);
+    const all = row === null || place < 0 ? null : this.recording.field(row, which);
     const size = this.recording.people * this.recording.points * 2;
     return all && all.subarray(place * size, (place + 1) * size);
   }

@@ -26,6 +26,13 @@ export class Plots {
     this.chosen.sort((a, b) => this.groups.indexOf(a) - this.groups.indexOf(b));
   }
 
+  // The angles after those that are plotted, as many.
+  next() {
+    const { groups, chosen } = this, n = Math.max(1, chosen.length), from = groups.indexOf(chosen[chosen.length - 1]) + 1;
+    const wanted = new Set(Array.from({ length: Math.min(n, groups.length) }, (_, i) => groups[(from + i) % groups.length]));
+    this.chosen = groups.filter((group) => wanted.has(group));
+  }
+
   value(row, angle, name = "angles") {
     const values = this.recording.field(row, name);
     return values ? values[this.who * this.meta.angles.names.length + angle] : NaN;

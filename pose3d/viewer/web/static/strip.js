@@ -1,11 +1,12 @@
 // The whole recording as a strip: how far to trust it, what is missing or filled, events, the loop and the cursor.
 
 const UNKNOWN = "#2a313c";
+const EVENTS_PX = 13, GRAB_PX = 6; // the height of their lane; how near one is taken hold of
 const LANES = { heat: [13, 14], missing: [28, 5], filled: [34, 5] };
 
 export class Strip {
   constructor(canvas, recording, colours) {
-    Object.assign(this, { canvas, recording, colours, meta: recording.meta, picture: null, corrections: null });
+    Object.assign(this, { canvas, recording, colours, meta: recording.meta, picture: null, chosen: null, dragged: null });
   }
 
   get nFrames() { return Math.max(1, this.meta.n_frames); }
@@ -39,7 +40,7 @@ export class Strip {
     this.picture = picture;
   }
 
-  draw(row, loop) {
+  draw(row, loop, corrections) {
     const { canvas, colours, meta } = this, ratio = window.devicePixelRatio || 1;
     const wide = canvas.clientWidth, high = canvas.clientHeight;
     const width = Math.max(1, Math.round(wide * ratio)), height = Math.max(1, Math.round(high * ratio));
@@ -52,7 +53,7 @@ export class Strip {
     for (const [top, tall] of [LANES.missing, LANES.filled]) context.fillRect(0, top * ratio, width, tall * ratio);
     context.drawImage(this.picture, 0, 0);
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    for (const [stretches, colour] of [[this.corrections?.bad, colours.weaker], [this.corrections?.swapped, colours.centre_of_mass]]) {
+    for (const [stretches, colour] of [[corrections?.state.bad, colours.weaker], [corrections?.state.swapped, colours.centre_of_mass]]) {
       for (const [first, last] of stretches || []) {
         const a = this.xOf(first - 0.5), b = Math.max(a + 3, this.xOf(last - 0.5));
         context.fillStyle = colour;
@@ -76,20 +77,13 @@ export class Strip {
       context.fillRect(x - 1, 27.5 - 1.5, w, 1.5);
     }
     const far = meta.events.length > wide / 3; // more would be a bar
-    meta.events.forEach((event) => {
-      if (far && event.kind !== "strike") return;
-      const x = this.xOf(event.row);
-      context.fillStyle = colours.sides[event.limb === "L" ? 1 : event.limb === "R" ? 2 : 0];
+    const chosen = corrections?.chosen;
+    for (const event of meta.events) {
+      if ((far && event.kind !== "strike") || event === chosen) continue;
       context.globalAlpha = far ? 0.4 : 1;
-      if (event.kind === "strike") {
-        context.beginPath();
-        context.moveTo(x - 3.5, 2);
-        context.lineTo(x + 3.5, 2);
-        context.lineTo(x, 10);
-        context.fill();
-      } else context.fillRect(x - 0.75, 3, 1.5, 7);
-      context.globalAlpha = 1;
-    });
+      this.mark(context, event, event.row, 1);
+    }
+    context.globalAlpha = 1;
     const x = this.xOf(row);
     context.fillStyle = "#ffffff";
     context.fillRect(x - 1, 4, 2, high - 4);
@@ -99,6 +93,41 @@ export class Strip {
     context.lineWidth = 1.5;
     context.strokeStyle = colours.background;
     context.stroke();
+    if (!chosen) return;
+    const at = this.dragged ?? chosen.row, words = `${sideOf(chosen.limb)}${chosen.kind}`;
+    this.mark(context, chosen, at, 1.6);
+    context.font = "600 12px system-ui, 'DejaVu Sans', sans-serif";
+    const left = this.xOf(at) + 11 + context.measureText(words).width < wide;
+    context.textAlign = left ? "left" : "right";
+    context.lineWidth = 4;
+    context.strokeStyle = colours.panel;
+    context.strokeText(words, this.xOf(at) + (left ? 11 : -11), 11);
+    context.fillText(words, this.xOf(at) + (left ? 11 : -11), 11);
+  }
+
+  // An event: a triangle where a foot comes down, a bar where it leaves.
+  mark(context, event, row, size) {
+    const x = this.xOf(row);
+    context.fillStyle = this.colours.sides[event.limb === "L" ? 1 : event.limb === "R" ? 2 : 0];
+    context.beginPath();
+    if (event.kind === "strike") {
+      context.moveTo(x - 4 * size, 2);
+      context.lineTo(x + 4 * size, 2);
+      context.lineTo(x, 2 + 8 * size);
+    } else context.rect(x - size, 2, 2 * size, 8 * size);
+    context.fill();
+    if (size === 1) return;
+    context.strokeStyle = this.colours.text;
+    context.lineWidth = 1.5;
+    context.stroke();
+  }
+
+  // The event whose mark is at a place, px.
+  eventAt(x, y) {
+    if (y > EVENTS_PX || !this.meta.events.length) return null;
+    const away = (event) => Math.abs(this.xOf(event.row) - x);
+    const nearest = this.meta.events.reduce((best, event) => (away(event) < away(best) ? event : best));
+    return away(nearest) <= GRAB_PX ? nearest : null;
   }
 
   badAt(row) { return this.meta.bad.find((each) => row >= each.first && row < each.last) || null; }
@@ -109,15 +138,14 @@ export class Strip {
     return found ?? null;
   }
 
-  words(row) {
+  words(row, x, y) {
+    const found = this.eventAt(x, y);
+    if (found) return `${sideOf(found.limb)}${found.kind} at frame ${(found.row + this.meta.start).toFixed(1)}\ndrag to move, Del deletes`;
     const said = [`frame ${row + this.meta.start}   ${(row / this.meta.fps).toFixed(3)} s`], bad = this.badAt(row);
     const share = (which) => Math.round(this.recording.share(which, row) / 2.54);
     if (bad) said.push(bad.reason);
     if (this.recording.share(1, row)) said.push(`${share(1)} % of the keypoints missing`);
     if (this.recording.share(2, row)) said.push(`${share(2)} % filled`);
-    const reach = this.nFrames / this.canvas.clientWidth * 4;
-    this.meta.events.filter((event) => Math.abs(event.row - row) <= reach).slice(0, 4)
-      .forEach((event) => said.push(`${sideOf(event.limb)}${event.kind}`));
     return said.join("\n");
   }
 }

@@ -51,7 +51,7 @@ def events(
     """
     output = require_output(output, points, given, edits, example="events.csv", ending=".csv")
     from pose3d.batch.corrections import correct_events, correct_points
-    from pose3d.batch.gait import gait_events, level_points, measure_walk, summarize_walk
+    from pose3d.batch.gait import belt_words, gait_events, level_points, measure_walk, summarize_walk, walking_belt
     from pose3d.errors import DataError
     from pose3d.io.events import read_events, write_events
     from pose3d.io.tables import individual_paths
@@ -86,7 +86,8 @@ def events(
             summaries[name] = summarize_walk(measure_walk(source, found, individual=i, fps=fps))
             write_events(found, paths[i])
             counts = repr(found).removeprefix("LimbEvents(").removesuffix(")")
-            console.say(f"{counts}; from {origin}", *summaries[name].lines())
+            belt = belt_words(walking_belt(source, individual=i, fps=fps))
+            console.say(f"{counts}; from {origin}", *([belt] if belt else []), *summaries[name].lines())
     except DataError as error:
         raise DataError(f"{points}: {error}") from error
     console.say(*(f"written: {path}" for path in paths))

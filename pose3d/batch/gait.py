@@ -13,24 +13,28 @@ from pose3d.filtering.butterworth import butterworth_filter, design_butterworth
 from pose3d.geometry.arrays import FloatArray
 from pose3d.kinematics.floor import floor_from_feet
 from pose3d.kinematics.gait import FootPoints, Gait, foot_points, measure_gait
-from pose3d.kinematics.gait_events import EventSettings, find_events
+from pose3d.kinematics.gait_events import EventSettings, belt_velocity, find_events
 from pose3d.kinematics.strides import GAIT_PARAMETERS
 
 __all__ = [
     "EVENT_CUTOFF_HZ",
     "WalkSummary",
+    "belt_words",
     "gait_events",
     "has_steps",
     "level_points",
     "level_rotation",
     "measure_walk",
+    "over_the_belt",
     "summarize_walk",
     "tilt_of",
     "turn_points",
+    "walking_belt",
 ]
 
 EVENT_CUTOFF_HZ = 7.0
 _UPRIGHT = 0.7  # of the distance from feet to hips: how much of it is height, in walking
+_LEAST_RATES = 3.0  # frames in a period of the cutoff: fewer cannot be low-passed
 _SIDES = {"L": "left", "R": "right"}
 
 
@@ -79,6 +83,46 @@ def gait_events(
     )
 
 
+def walking_belt(points: Keypoints3D, *, individual: int = 0, fps: float | None = None) -> FloatArray:
+    """Return how the belt moves on which somebody walks, (2,) mm/s over the floor; zero without a treadmill.
+
+    Parameters
+    ----------
+    points : Keypoints3D
+        Z up.
+    individual : int
+    fps : float, optional
+        Instead of ``points.fps``.
+
+    Raises
+    ------
+    DataError
+        As :func:`gait_events`.
+    """
+    names, by_name, rate = foot_points(points.keypoints), _by_name(points, individual), _rate(points, fps)
+    low = design_butterworth(EVENT_CUTOFF_HZ, fps=rate) if rate > _LEAST_RATES * EVENT_CUTOFF_HZ else None
+
+    def smooth(xyz: FloatArray) -> FloatArray:
+        return xyz if low is None else butterworth_filter(xyz, low).values
+
+    heels, toes = ({side: smooth(by_name[name]) for side, name in part.items()} for part in (names.heels, names.toes))
+    belt = belt_velocity(heels, toes, smooth(np.mean([by_name[name] for name in names.pelvis], axis=0)), fps=rate)
+    # What is slower is the sway of somebody who stands.
+    return belt if np.linalg.norm(belt) > EventSettings().least_speed else np.zeros(2)
+
+
+def over_the_belt(xyz: FloatArray, belt: FloatArray, fps: float) -> FloatArray:
+    """Return points (..., n_frames, 3) as seen from a treadmill's belt; over ground they stay as they are."""
+    drift = np.append(belt, 0.0) * (np.arange(xyz.shape[-2]) / fps)[:, None]
+    return np.asarray(xyz - drift)
+
+
+def belt_words(belt: FloatArray) -> str:
+    """Say that somebody walks on a treadmill; nothing where not."""
+    speed = float(np.linalg.norm(belt)) / 1000.0
+    return f"On a treadmill: its belt moves at {speed:.2f} m/s, and steps are measured over it" if speed > 0 else ""
+
+
 def has_steps(events: LimbEvents) -> bool:
     """Tell whether any event is a strike or an off of ``L`` or ``R``: laboratories mark other instants as well."""
     return any(limb in _SIDES and kind in (STRIKE, OFF) for limb, kind in zip(events.limbs, events.kinds, strict=True))
@@ -93,7 +137,7 @@ def measure_walk(
     fps: float | None = None,
     most_turn_deg: float | None = 20.0,
 ) -> Gait:
-    """Measure the strides of somebody, by the points of the toes as Vicon does.
+    """Measure the strides of somebody, by the points of the toes as Vicon does; on a treadmill over its belt.
 
     Parameters
     ----------
@@ -115,12 +159,13 @@ def measure_walk(
     if len(events) and not has_steps(events):
         told = sorted({f"{limb} {kind}" for limb, kind in zip(events.limbs, events.kinds, strict=True)})
         raise DataError(f"the events are {', '.join(told[:6])}; gait needs strike and off of L and R")
-    names, by_name = foot_points(points.keypoints), _by_name(points, individual)
+    names, by_name, rate = foot_points(points.keypoints), _by_name(points, individual), _rate(points, fps)
+    belt = walking_belt(points, individual=individual, fps=rate)
     return measure_gait(
         events,
-        {side: by_name[name] for side, name in names.toes.items()},
+        {side: over_the_belt(by_name[name], belt, rate) for side, name in names.toes.items()},
         angles or {},
-        fps=_rate(points, fps),
+        fps=rate,
         start=points.start,
         most_turn_deg=most_turn_deg,
     )

@@ -7,7 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from pose3d.batch.corrections import CorrectedPoints, correct_angles, correct_events, correct_points
-from pose3d.batch.gait import gait_events, has_steps, level_rotation, measure_walk, tilt_of, turn_points
+from pose3d.batch.gait import (
+    belt_words,
+    gait_events,
+    has_steps,
+    level_rotation,
+    measure_walk,
+    over_the_belt,
+    tilt_of,
+    turn_points,
+    walking_belt,
+)
 from pose3d.batch.gait_samples import EventTimes, event_samples
 from pose3d.data import Keypoints3D
 from pose3d.data.recording_facts import RecordingFacts, measure_coverage
@@ -158,6 +168,8 @@ def measure_files(files: WalkFiles, settings: WalkSettings | None = None) -> Mea
     remarks += said
     if files.corrections.edits.events:
         source += ", corrected by a person"
+    belt = walking_belt(points)
+    remarks += [belt_words(belt)] if belt.any() else []
     angles, how = _angles(files, points)
     if files.angles is not None:
         angles, said = correct_angles(angles, files.corrections.due, start=points.start)
@@ -171,7 +183,7 @@ def measure_files(files: WalkFiles, settings: WalkSettings | None = None) -> Mea
         level = None  # they are drawn about points that were turned already
     if samples is not None:
         times = event_samples(points, samples, events, level=level, cutoff_hz=settings.event_cutoff_hz)
-        drawn = _draw(points, samples, gait, level, times, with_angles=files.angles is None)
+        drawn = _draw(points, samples, gait, level, times, belt=belt, with_angles=files.angles is None)
     facts = RecordingFacts(
         files.name,
         files.points.name,
@@ -223,6 +235,7 @@ def _draw(
     level: tuple[FloatArray, FloatArray] | None,
     times: EventTimes,
     *,
+    belt: FloatArray,
     with_angles: bool,
 ) -> DrawnWalk:
     """Measure a walk on every sample, a few at a time."""
@@ -239,7 +252,7 @@ def _draw(
         named = _named(xyz, samples.keypoints)
         gait = measure_gait(
             measured.events,
-            {side: named[name] for side, name in toes.items()},
+            {side: over_the_belt(named[name], belt, points.fps) for side, name in toes.items()},
             body_angles_of(named, frame) if with_angles else {},
             fps=points.fps,
             start=points.start,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pose3d.batch.gait import gait_events, level_points, measure_walk, summarize_walk
+from pose3d.batch.gait import belt_words, gait_events, level_points, measure_walk, summarize_walk, walking_belt
 from pose3d.data import Keypoints3D
 from pose3d.data.events import STRIKE, LimbEvents
 from pose3d.errors import DataError
@@ -44,6 +44,24 @@ def test_walk_of_keypoints():
     assert summary.values["L"]["step_width"][0] == pytest.approx(0.2, abs=0.01)
     assert summary.to_dict()["strides"]["left"]["parameters"]["stride_time"]["mean"] == pytest.approx(1, abs=0.02)
     assert any(line.startswith("stride length, m") and "1.20" in line for line in summary.lines())
+
+
+def test_a_treadmill_is_the_same_walk():
+    rng = np.random.default_rng(0)
+    points = walker(start=50)
+    points = replace(points, xyz=points.xyz + rng.normal(0, 2.0, points.xyz.shape))
+    belt = np.array([-1200.0, 0.0, 0.0]) * (np.arange(points.n_frames) / 100.0)[:, None]
+    carried = replace(points, xyz=points.xyz + belt[:, None, None])
+    over_ground, on_belt = (summarize_walk(measure_walk(each, gait_events(each))) for each in (points, carried))
+    np.testing.assert_allclose(walking_belt(carried), [-1200, 0], atol=10)
+    assert not walking_belt(points).any()
+    assert on_belt.kept == over_ground.kept
+    for name in ("speed", "stride_length", "step_length", "step_width", "heading_change"):
+        for side in "LR":
+            assert on_belt.values[side][name][0] == pytest.approx(over_ground.values[side][name][0], abs=0.02), name
+    swaying = points.xyz[:1] + np.cumsum(rng.normal(0, 0.3, (400, 1, 1, 3)), axis=0)
+    assert not walking_belt(replace(points, xyz=np.broadcast_to(swaying, points.xyz.shape))).any()
+    assert belt_words(walking_belt(carried)).startswith("On a treadmill: its belt moves at 1.20 m/s")
 
 
 def test_what_is_needed_is_said():

@@ -39,7 +39,7 @@ class Walks:
 
 @pytest.fixture
 def make_walks(tmp_path):
-    def make(names=("walk1", "walk2"), *, seconds=5.0, samples=40, turn=None):
+    def make(names=("walk1", "walk2"), *, seconds=5.0, samples=40, turn=None, belt=None):
         settings = {"skeleton": {"preset": "halpe26"}, "gait": {"subject": "P07"}}
         write_config(tmp_path, settings, overwrite=True)
         folder = tmp_path / "monday"
@@ -52,6 +52,9 @@ def make_walks(tmp_path):
             walks.strides[name], walks.angles[name] = stride, joint_truth(pose, frames)
             xyz = frames.keypoints(skeleton)[:, None] + rng.normal(0, 0.3, (int(seconds * FPS), 1, 26, 3))
             drawn = xyz[:, None] + rng.normal(0, NOISE_MM, (1, samples, 1, 26, 3))  # each sample off by its own shift
+            if belt is not None:
+                way = np.array(belt) * (np.arange(len(xyz)) / FPS)[:, None]
+                xyz, drawn = xyz + way[:, None, None], drawn + way[:, None, None, None]
             if turn is not None:
                 xyz, drawn = xyz @ turn.T, drawn @ turn.T
             points = Keypoints3D.from_points(xyz, skeleton.keypoints, ("one",), fps=FPS)
@@ -113,6 +116,21 @@ def test_a_world_that_lies_on_its_side_gives_the_same_strides(make_walks):
         a, b = (gait.study.row(name).sides["L"].mean for gait in (upright, fallen))
         assert float(a.value) == pytest.approx(float(b.value), rel=0.01), name
         assert float(a.high - a.low) == pytest.approx(float(b.high - b.low), rel=0.2, abs=1e-5), name
+
+
+def test_a_treadmill_gives_the_same_strides(make_walks):
+    ground = study_session(make_walks(("walk",)).session, workers=1)
+    speed = 1000 * ground.study.row("speed").sides["L"].value
+    points = read_pose3d(make_walks(("walk",)).folder / "pose-3d" / "walk.csv")
+    way = points.xyz[-1, 0, :, :2].mean(0) - points.xyz[0, 0, :, :2].mean(0)
+    belt = study_session(make_walks(("walk",), belt=(*(-speed * way / np.linalg.norm(way)), 0)).session, workers=1)
+    assert belt.recordings[0].remarks[0].startswith("On a treadmill: its belt moves at")
+    assert belt.study.n_kept == ground.study.n_kept
+    for name in ("stride_length", "step_length", "speed", "step_width"):
+        a, b = (gait.study.row(name).sides["L"].mean for gait in (ground, belt))
+        assert float(a.value) == pytest.approx(float(b.value), rel=0.02), name
+        assert float(a.high - a.low) == pytest.approx(float(b.high - b.low), rel=0.3, abs=1e-4), name
+        assert float(b.low) - 1e-4 < float(b.value) < float(b.high) + 1e-4
 
 
 def test_events_that_somebody_corrected_are_used(make_walks):

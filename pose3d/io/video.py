@@ -1,6 +1,6 @@
 """Videos, frame by frame: frame `i` is always the same picture, however it was reached."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -258,7 +258,7 @@ def write_video(
     fps: float,
     crf: int = 18,
     preset: str = "fast",
-    tune: str | None = None,
+    options: Mapping[str, str] | None = None,
     threads: int = 4,
 ) -> int:
     """Write an H.264 video that any player shows; the same frames give the same bytes.
@@ -274,8 +274,8 @@ def write_video(
         Quality, 0 (lossless) to 51.
     preset : str, optional
         Of x264: ``veryfast`` takes half the time of ``fast``, and some more bytes.
-    tune : str, optional
-        Of x264: ``zerolatency`` spares the look ahead.
+    options : mapping of str to str, optional
+        More of FFmpeg's options for x264, which come before `crf` and `preset`.
     threads : int, optional
         The bytes depend on it, and so it is never the machine's choice.
 
@@ -309,8 +309,9 @@ def write_video(
                     stream.width, stream.height = shape[1] + shape[1] % 2, shape[0] + shape[0] % 2
                     stream.pix_fmt = "yuv420p"
                     stream.codec_context.thread_count = threads
-                    own = {"crf": str(crf), "preset": preset, "x264-params": _SAME_BYTES}
-                    own |= {} if tune is None else {"tune": tune}
+                    more = dict(options or {})
+                    params = ":".join(filter(None, (_SAME_BYTES, more.pop("x264-params", ""))))
+                    own = {"crf": str(crf), "preset": preset, "x264-params": params, **more}
                     stream.options = own if has_x264 else {"q:v": "3"}
                     stream.codec_context.gop_size = 30
                 if image.shape[:2] != shape:

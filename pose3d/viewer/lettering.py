@@ -1,9 +1,10 @@
 """Words in pictures: smooth letters of any size, with the signs that angles and errors need."""
 
+import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 _FACES = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}
 _MOST_LETTERS = 120
+_DIGIT_OR_NOT = re.compile(r"\d|\D+")
 
 
 @lru_cache(maxsize=64)
@@ -31,17 +33,42 @@ def _font(size: int, bold: bool) -> Any:
     return ImageFont.load_default(size)
 
 
-@lru_cache(maxsize=4096)
-def _mask(text: str, size: int, bold: bool) -> tuple[NDArray[np.float32], int]:
-    """Return the letters' coverage, (height, width) from 0 to 1, and how far its upper edge lies below the line's."""
+class _Letters(NamedTuple):
+    """Coverage, (height, width) from 0 to 1; how far below the line's upper edge it begins; where the next begins."""
+
+    cover: NDArray[np.float32]
+    top: int
+    advance: float
+
+
+@lru_cache(maxsize=1024)
+def _drawn(text: str, size: int, bold: bool) -> _Letters:
     from PIL import Image, ImageDraw
 
     font = _font(size, bold)
-    left, top, right, bottom = font.getbbox(text)
+    _, top, right, bottom = font.getbbox(text)
     picture = Image.new("L", (max(int(right), 1) + 1, max(int(bottom - top), 1)))
     ImageDraw.Draw(picture).text((0, -top), text, fill=255, font=font)
-    del left
-    return np.asarray(np.asarray(picture, dtype=np.float32) / np.float32(255), dtype=np.float32), int(top)
+    cover = np.asarray(picture, dtype=np.float32) / np.float32(255)
+    return _Letters(np.asarray(cover, dtype=np.float32), int(top), float(font.getlength(text)))
+
+
+@lru_cache(maxsize=256)
+def _mask(text: str, size: int, bold: bool) -> tuple[NDArray[np.float32], int]:
+    """Return the letters' coverage, (height, width) from 0 to 1, and how far its upper edge lies below the line's.
+
+    Numbers that change with every picture are put together from their digits, which are drawn once.
+    """
+    parts = [_drawn(part, size, bold) for part in _DIGIT_OR_NOT.findall(text)]
+    lefts = np.round(np.cumsum([0.0, *(part.advance for part in parts)])).astype(int).tolist()
+    top = min(part.top for part in parts)
+    height = max(part.top + len(part.cover) for part in parts) - top
+    cover = np.zeros((height, lefts[-2] + parts[-1].cover.shape[1]), dtype=np.float32)
+    for part, left in zip(parts, lefts, strict=False):
+        tall, wide = part.cover.shape
+        room = cover[part.top - top : part.top - top + tall, left : left + wide]
+        np.maximum(room, part.cover[:, : room.shape[1]], out=room)
+    return cover, top
 
 
 def text_size(text: str, size: float, *, bold: bool = False) -> tuple[int, int]:

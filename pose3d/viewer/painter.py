@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose3d.geometry.arrays import FloatArray
+from pose3d.geometry.arrays import BoolArray, FloatArray
 from pose3d.viewer import palette
 from pose3d.viewer.lettering import Box, text_size, write_text_on
 from pose3d.viewer.palette import Colour
@@ -18,6 +18,9 @@ from pose3d.viewer.view_camera import ViewCamera
 __all__ = ["Painter"]
 
 Image: TypeAlias = NDArray[np.uint8]
+_Seen: TypeAlias = dict[
+    str, tuple[FloatArray, FloatArray]
+]  # by name where things are in the picture, px, and depths, mm
 
 _SHIFT = 4  # fractional bits of OpenCV's coordinates
 _FINE = 1 << _SHIFT
@@ -95,30 +98,46 @@ class Painter:
             Blue, green, red.
         """
         image = np.empty((self.size[1], self.size[0], 3), dtype=np.uint8) if out is None else out
+        seen = self._project([*(lines for lines in scene.lines if lines.name not in _STILL), *scene.markers], view)
         if backdrop is None:
             self._ground(image, scene, view)
         else:
             np.copyto(image, backdrop)
         shadow = scene.line("shadow")
         if shadow is not None and len(shadow):
-            self._shadow(image, shadow, view)
+            self._shadow(image, shadow, seen, view)
         for lines in scene.lines:
             if lines.name in ("trails", "plumb"):
-                self._thin(image, lines, view)
+                self._thin(image, lines, seen)
         for markers in scene.markers:
             if markers.name in ("strikes", "offs"):
-                self._dots(image, markers, view)
+                self._dots(image, markers, seen)
         bones = [lines for lines in scene.lines if lines.name not in _FLAT]
         dots = [markers for markers in scene.markers if markers.name not in ("strikes", "offs", "mass")]
-        self._bodies(image, bones, dots, scene.ellipsoids, scene.line("frusta"), view)
+        parts = [self._bones(lines, seen, view) for lines in bones if len(lines)]
+        parts += [self._balls(markers, seen, view) for markers in dots if len(markers)]
+        if scene.ellipsoids is not None and len(scene.ellipsoids):
+            parts.append(self._silhouettes(scene.ellipsoids, view))
+        self._bodies(image, parts, scene.line("frusta"), seen)
         arcs = scene.line("arcs")
         if arcs is not None:
-            self._thin(image, arcs, view)
+            self._thin(image, arcs, seen)
         mass = scene.marker("mass")
         if mass is not None:
-            self._dots(image, mass, view)
+            self._dots(image, mass, seen)
         self.draw_labels(image, scene, view, taken)
         return image
+
+    def _project(self, parts: Sequence[Lines | Markers], view: ViewCamera) -> _Seen:
+        """Project all in one go, as a call of numpy costs more than the points it works on."""
+        xyz = [part.xyz.reshape(-1, 3) for part in parts]
+        pixels, depth = view.project(np.concatenate([np.zeros((0, 3)), *xyz]), self.size)
+        seen, begin = {}, 0
+        for part, own in zip(parts, xyz, strict=True):
+            shape, end = part.xyz.shape[:-1], begin + len(own)
+            seen[part.name] = pixels[begin:end].reshape(*shape, 2), depth[begin:end].reshape(shape)
+            begin = end
+        return seen
 
     def _ground(self, image: Image, scene: Scene, view: ViewCamera) -> None:
         """Draw what does not move; of a view that does not either it is kept from the second picture on."""
@@ -128,23 +147,23 @@ class Painter:
             np.copyto(image, self._ground_image)
             return
         np.copyto(image, self._blank)
+        seen = self._project(still, view)
         for lines in still:
-            self._thin(image, lines, view)
+            self._thin(image, lines, seen)
         if self._latest == key:
             np.copyto(self._ground_image, image)
             self._kept = key
         self._latest = key
 
-    def _thin(self, image: Image, lines: Lines, view: ViewCamera) -> None:
+    def _thin(self, image: Image, lines: Lines, seen: _Seen) -> None:
         """Draw pieces of one width; those of like colour in one call."""
-        if not len(lines):
-            return
-        pixels, _ = view.project(lines.xyz, self.size)
-        near = (np.abs(pixels) < _FAR_PX).all((1, 2))
-        pixels, rgba = pixels[near], lines.rgba[near]
-        self._pieces(image, pixels, rgba, max(1, round(lines.width_px * self.scale)))
+        if len(lines):
+            self._pieces(image, seen[lines.name][0], lines.rgba, max(1, round(lines.width_px * self.scale)))
 
     def _pieces(self, image: Image, pixels: FloatArray, rgba: NDArray[np.float32], thickness: int) -> None:
+        reach = np.array([[-1.0], [1.0]]) * thickness + [[0, 0], self.size]
+        touch = ((pixels.max(1) > reach[0]) & (pixels.min(1) < reach[1]) & (np.abs(pixels) < _FAR_PX).all(1)).all(1)
+        pixels, rgba = pixels[touch], rgba[touch]
         # Over the flat background alpha is a mixed colour, which spares the blending.
         levels = np.ceil(rgba[:, 3] * _LEVELS).astype(np.int64)
         keys = np.round(rgba[:, :3] * 255).astype(np.int64) @ [65536, 256, 1] * (_LEVELS + 1) + levels
@@ -160,9 +179,10 @@ class Painter:
         for colour, first, last in zip(bgr, firsts, [*firsts[1:], len(fine)], strict=True):
             cv2.polylines(image, fine[first:last], False, colour, thickness, cv2.LINE_AA, _SHIFT)
 
-    def _shadow(self, image: Image, lines: Lines, view: ViewCamera) -> None:
+    def _shadow(self, image: Image, lines: Lines, seen: _Seen, view: ViewCamera) -> None:
         """Darken the floor softly under the body."""
-        outlines, _, alpha = self._outlines(lines, view)
+        pixels, radius, _, fine = self._thick(lines, seen, view)
+        outlines, alpha = _capsules(pixels, radius), lines.rgba[fine, 3]
         if not len(outlines):
             return
         reach = 4 + round(5 * self.scale)
@@ -180,13 +200,14 @@ class Painter:
         light = cv2.cvtColor(255 - mask, cv2.COLOR_GRAY2BGR)
         cv2.multiply(part, light, dst=part, scale=1 / 255)
 
-    def _outlines(self, lines: Lines, view: ViewCamera) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the outlines of tapering pieces with round ends, (n, points, 2) px, their depth and alpha."""
-        pixels, depth = view.project(lines.xyz, self.size)
+    def _thick(
+        self, lines: Lines, seen: _Seen, view: ViewCamera
+    ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+        """Return the ends (n, 2, 2) px of tapering pieces, the radii there, depths (n,), and which pieces they are."""
+        pixels, depth = seen[lines.name]
         radius = self._radius_px(lines.radius_mm, depth, lines.width_px / 2, view)
-        fine = (np.abs(pixels) < _FAR_PX).all((1, 2)) & (radius < _FAR_PX).all(1)
-        pixels, radius = pixels[fine], radius[fine]
-        return _capsules(pixels, radius), depth[fine].mean(1), lines.rgba[fine, 3].astype(np.float64)
+        fine = np.asarray((np.abs(pixels) < _FAR_PX).all((1, 2)) & (radius < _FAR_RADIUS).all(1))
+        return pixels[fine], radius[fine], depth[fine].mean(1), fine
 
     def _radius_px(self, radius_mm: FloatArray | None, depth: FloatArray, px: float, view: ViewCamera) -> FloatArray:
         least = 0.75 * self.scale
@@ -196,40 +217,29 @@ class Painter:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.maximum(radius_mm * focal / depth, least))
 
-    def _bodies(
-        self,
-        image: Image,
-        bones: list[Lines],
-        dots: list[Markers],
-        ellipsoids: Ellipsoids | None,
-        frusta: Lines | None,
-        view: ViewCamera,
-    ) -> None:
+    def _bodies(self, image: Image, parts: list[_Bodies], frusta: Lines | None, seen: _Seen) -> None:
         """Paint bones, joints and ellipsoids from far to near; cameras before or after them."""
-        parts = [self._bones(lines, view) for lines in bones if len(lines)]
-        parts += [self._balls(markers, view) for markers in dots if len(markers)]
-        if ellipsoids is not None and len(ellipsoids):
-            parts.append(self._silhouettes(ellipsoids, view))
-        depths = np.concatenate([np.zeros(0), *(part.depth for part in parts)])
-        nearest = float(depths.min(initial=np.inf))
-        spread = max(float(np.ptp(depths)), 1.0) if len(depths) else 1.0
-        before = self._frusta(image, frusta, view, float(np.median(depths)) if len(depths) else 0.0)
-        items = []
-        for part in parts:
-            light = np.clip(1.0 - 0.22 * (part.depth - nearest) / spread, 0.7, 1.0)[:, None]
-            rgb = part.rgba[:, :3] * light
-            # From the edge to the light: of a bone three outlines, one within the other.
-            tones = np.stack([rgb * _EDGE, rgb * part.body, rgb + part.shine * (light - rgb)], axis=1)
-            bgr = np.round(255 * tones[..., ::-1]).clip(0, 255).astype(np.int64).tolist()
-            items += list(
-                zip(part.depth.tolist(), [part.kind] * len(rgb), part.shape, bgr, part.rgba[:, 3].tolist(), strict=True)
-            )
-        for _, kind, shape, tone, alpha in sorted(items, key=lambda item: -item[0]):
-            if kind == "ellipsoid":
-                _blend(image, shape, tone[1], alpha)
+        depth = np.concatenate([np.zeros(0), *(part.depth for part in parts)])
+        before = self._frusta(image, frusta, seen, float(np.median(depth)) if len(depth) else 0.0)
+        counts = [len(part.depth) for part in parts]
+        nearest, spread = depth.min(initial=np.inf), max(float(np.ptp(depth)) if len(depth) else 0.0, 1.0)
+        light = np.clip(1.0 - 0.22 * (depth - nearest) / spread, 0.7, 1.0)[:, None]
+        rgba = np.concatenate([np.zeros((0, 4)), *(part.rgba for part in parts)])
+        rgb, alphas = rgba[:, :3] * light, rgba[:, 3].tolist()
+        body = np.repeat([part.body for part in parts], counts)[:, None]
+        shine = np.repeat([part.shine for part in parts], counts)[:, None]
+        # From the edge to the light: of a bone three outlines, one within the other.
+        tones = np.stack([rgb * _EDGE, rgb * body, rgb + shine * (light - rgb)], axis=1)
+        bgr = np.round(255 * tones[..., ::-1]).clip(0, 255).astype(np.int64).tolist()
+        kinds = [part.kind for part in parts for _ in part.depth]
+        shapes = [shape for part in parts for shape in part.shape]
+        for i in np.argsort(-depth, kind="stable").tolist():
+            shape, tone = shapes[i], bgr[i]
+            if kinds[i] == "ellipsoid":
+                _blend(image, shape, tone[1], alphas[i])
                 cv2.polylines(image, [shape], True, tone[2], 1, cv2.LINE_AA, _SHIFT)
-            elif alpha < _SOLID:
-                _blend(image, shape[1], tone[1], alpha)
+            elif alphas[i] < _SOLID:
+                _blend(image, shape[1], tone[1], alphas[i])
             else:
                 for outline, colour in zip(shape, tone, strict=False):
                     cv2.fillConvexPoly(image, outline, colour, cv2.LINE_AA, _SHIFT)
@@ -237,24 +247,19 @@ class Painter:
             self._pieces(image, *before)
 
     def _frusta(
-        self, image: Image, frusta: Lines | None, view: ViewCamera, middle: float
+        self, image: Image, frusta: Lines | None, seen: _Seen, middle: float
     ) -> tuple[FloatArray, NDArray[np.float32], int] | None:
         """Draw the cameras behind the body, and return the others, to be drawn after it."""
         if frusta is None or not len(frusta):
             return None
-        pixels, depth = view.project(frusta.xyz, self.size)
-        fine = (np.abs(pixels) < _FAR_PX).all((1, 2))
+        pixels, depth = seen[frusta.name]
         width = max(1, round(frusta.width_px * self.scale))
-        far = fine & (depth.mean(1) > middle)
+        far = depth.mean(1) > middle
         self._pieces(image, pixels[far], frusta.rgba[far], width)
-        near = fine & ~far
-        return pixels[near], frusta.rgba[near], width
+        return pixels[~far], frusta.rgba[~far], width
 
-    def _bones(self, lines: Lines, view: ViewCamera) -> _Bodies:
-        pixels, depth = view.project(lines.xyz, self.size)
-        radius = self._radius_px(lines.radius_mm, depth, lines.width_px / 2, view)
-        fine = (np.abs(pixels) < _FAR_PX).all((1, 2)) & (radius < _FAR_RADIUS).all(1)
-        pixels, radius = pixels[fine], radius[fine]
+    def _bones(self, lines: Lines, seen: _Seen, view: ViewCamera) -> _Bodies:
+        pixels, radius, depth, fine = self._thick(lines, seen, view)
         along = pixels[:, 1] - pixels[:, 0]
         normal = np.stack([along[:, 1], -along[:, 0]], axis=-1)
         normal /= np.maximum(np.sqrt((normal**2).sum(-1, keepdims=True)), 1e-9)
@@ -263,10 +268,10 @@ class Painter:
         ends = np.stack([pixels, pixels, lit], axis=1).reshape(-1, 2, 2)
         sizes = np.stack([radius + 1.1 * self.scale, radius, 0.38 * radius], axis=1).reshape(-1, 2)
         shape = _fine(_capsules(ends, sizes)).reshape(len(pixels), 3, -1, 2)
-        return _Bodies("bone", depth[fine].mean(1), shape, lines.rgba[fine], 0.88, _SHINE)
+        return _Bodies("bone", depth, shape, lines.rgba[fine], 0.88, _SHINE)
 
-    def _balls(self, markers: Markers, view: ViewCamera) -> _Bodies:
-        pixels, depth = view.project(markers.xyz, self.size)
+    def _balls(self, markers: Markers, seen: _Seen, view: ViewCamera) -> _Bodies:
+        pixels, depth = seen[markers.name]
         radius = self._radius_px(markers.radius_mm, depth, markers.radius_px, view)
         fine = (np.abs(pixels) < _FAR_PX).all(1) & (radius < _FAR_RADIUS)
         if markers.radius_mm is not None:  # a joint is seen before the bones that end in it
@@ -293,8 +298,8 @@ class Painter:
         reach = np.linalg.norm(ellipsoids.axes, axis=1).max(1) + 100.0  # before the joint within it
         return _Bodies("ellipsoid", (depth[:, 0] - reach)[fine], _fine(outline), ellipsoids.rgba[fine], 1.0, 0.4)
 
-    def _dots(self, image: Image, markers: Markers, view: ViewCamera) -> None:
-        pixels, _ = view.project(markers.xyz, self.size)
+    def _dots(self, image: Image, markers: Markers, seen: _Seen) -> None:
+        pixels, _ = seen[markers.name]
         radius = markers.radius_px * self.scale
         base = np.array(self._background, dtype=np.float32)
         for (x, y), rgba in zip(pixels, markers.rgba, strict=True):

@@ -24,7 +24,7 @@ _Picture = TypeVar("_Picture")
 # Decoding on costs less than a seek, which empties the decoder's threads, up to about this many frames.
 _WORTH_A_SEEK = 8
 # x264's macroblock tree decides by memory that it never filled, on processors with AVX-512.
-_SAME_BYTES = "no-mbtree=1"
+_SAME_BYTES = {"mbtree": "0"}
 
 
 class VideoFile(FrameSource):
@@ -148,21 +148,20 @@ class VideoFile(FrameSource):
     def _find(self, index: int, video: OpenVideo, given_up: Callable[[int], bool]) -> Any:
         """Decode on, or from a start that is nearer, to a frame; None where it was given up on the way."""
         start = self._group_of(index)
-        time = int(self._ticks[index]) if self._by_time else None
-        if video.frames is None or index < video.at or start > video.at + _WORTH_A_SEEK or video.lacks(time):
+        if video.frames is None or index < video.at or start > video.at + _WORTH_A_SEEK:
             video.read(self._decoded(start, video), start)
         assert video.frames is not None
-        video.needed_from = time
+        video.needed_from = int(self._ticks[index]) if self._by_time else None
         for found, frame in video.frames:
             video.at = found + 1
             if found == index:
+                video.leaves_out = True
                 return frame
             if found > index:
-                if video.leaves_out:  # it may have been left out by mistake: once more, with all that there is
-                    video.leaves_out = False
-                    video.read(None)
-                    return self._find(index, video, given_up)
-                raise VideoError(f"{self.path}: frame {index} is damaged and cannot be decoded; copy it anew")
+                if not video.leaves_out:
+                    raise VideoError(f"{self.path}: frame {index} is damaged and cannot be decoded; copy it anew")
+                video.leaves_out = False  # as it was, on the way to one that was given up: once more, with all
+                return self._find(index, video, given_up)
             if given_up(found):
                 return None
         raise VideoError(
@@ -309,9 +308,7 @@ def write_video(
                     stream.width, stream.height = shape[1] + shape[1] % 2, shape[0] + shape[0] % 2
                     stream.pix_fmt = "yuv420p"
                     stream.codec_context.thread_count = threads
-                    more = dict(options or {})
-                    params = ":".join(filter(None, (_SAME_BYTES, more.pop("x264-params", ""))))
-                    own = {"crf": str(crf), "preset": preset, "x264-params": params, **more}
+                    own = {"crf": str(crf), "preset": preset, **_SAME_BYTES, **(options or {})}
                     stream.options = own if has_x264 else {"q:v": "3"}
                     stream.codec_context.gop_size = 30
                 if image.shape[:2] != shape:

@@ -52,7 +52,6 @@ class OpenVideo:
         self.leaves_out = True
         self.frames: Generator[tuple[int, Any], None, None] | None = None
         self.at = 0
-        self._left_out_to: int | None = None
         self._closing = ExitStack()
         self._held: tuple[Any, Any] | None = None
 
@@ -86,10 +85,6 @@ class OpenVideo:
             self.frames.close()
         self.frames, self.at, self.needed_from = frames, at, None
 
-    def lacks(self, time: int | None) -> bool:
-        """Tell whether a picture may have been left out already."""
-        return time is not None and self._left_out_to is not None and time <= self._left_out_to
-
     def begin(self) -> None:
         """Go to the very beginning, to which not every container can seek."""
         self._close()
@@ -110,7 +105,6 @@ class OpenVideo:
         container, stream = self._get()
         context, count = stream.codec_context, 0
         may = context.name in _MARKS_UNUSED
-        self._left_out_to = None
         try:
             for packet in container.demux(stream):
                 if may:
@@ -127,12 +121,9 @@ class OpenVideo:
             ) from error
 
     def _leaves_out(self, packet: Any) -> bool:
-        """Tell whether a packet's picture is left out where no other leans on it, and remember how far that went."""
+        """Tell whether a packet's picture is left out where no other leans on it."""
         time, needed = packet.pts, self.needed_from
-        if not self.leaves_out or needed is None or time is None or packet.is_keyframe or time >= needed:
-            return False
-        self._left_out_to = time if self._left_out_to is None else max(time, self._left_out_to)
-        return True
+        return self.leaves_out and None not in (time, needed) and time < needed and not packet.is_keyframe
 
     def _get(self) -> tuple[Any, Any]:
         if self._held is None:

@@ -32,7 +32,9 @@ _DRAWING = {
     "qp": str(_CRF + 1),
     "g": "60",
     "tune": "zerolatency",
-    "x264-params": "partitions=none:weightp=0:scenecut=0",
+    "partitions": "none",
+    "weightp": "none",
+    "sc_threshold": "0",
 }
 
 

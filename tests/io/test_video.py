@@ -105,6 +105,25 @@ def test_seeking_reads_less_than_decoding_all(videos, monkeypatch):
     assert min(decoded) >= 69
 
 
+def test_frames_that_no_other_leans_on_are_left_out_on_the_way(videos):
+    source = open_frames(videos["long-gop.mp4"])
+    asked, passed = [], []
+
+    def wanted():
+        for index in (20, 58, 33, 34):
+            asked.append(index)
+            yield index
+
+    def gives_up(found):
+        passed.append(found)
+        return asked[-1] == 58 and found >= 30
+
+    got = source.pictures(wanted(), lambda frame: index_of(frame.to_ndarray(format="bgr24")), given_up=gives_up)
+    # On the way to 58 frame 33 was left out already: it needs a way of its own.
+    assert list(got) == [(20, 20), (33, 33), (34, 34)]
+    assert passed[:10] == list(range(0, 20, 2))
+
+
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 3), (180, 2), (270, 1)])
 def test_rotation_metadata_makes_images_upright(tmp_path, degrees, turns):
     codec, options, _ = KINDS["long-gop.mp4"]

@@ -152,7 +152,8 @@ def picture_page(url: str, path: Path) -> None:
             return
         page = driver.chromium.launch(executable_path=browser).new_page(viewport={"width": 1400, "height": 860})
         page.goto(url)
-        shown = "player.panes.every((pane) => pane.clip?.shown === pane.frames[player.clock.row])"
+        there = "pane.clip && pane.frames && pane.clip.shown === pane.frames[player.clock.row]"
+        shown = f"player.panes.every((pane) => {there})"
         for step in (f"(player.goTo({middle[0]}), true)", shown):
             for _ in range(200):
                 page.wait_for_timeout(50)

@@ -177,14 +177,14 @@ class PlayerWindow(QMainWindow):
 
     def _show_meta(self) -> None:
         playback = self.playback
-        words = [
-            counted(len(playback.cameras), "camera"),
+        words = [counted(len(playback.cameras), "camera")] if playback.cameras else []
+        if len(playback.points.individuals) > 1:
+            words.append(counted(len(playback.points.individuals), "individual"))
+        words += [
             counted(len(playback.points.keypoints), "keypoint"),
             f"{playback.fps:g} fps",
             f"{playback.n_frames:,} frames".replace(",", " "),
         ]
-        if len(playback.points.individuals) > 1:
-            words.insert(1, counted(len(playback.points.individuals), "individual"))
         if self.corrections.edits:
             words.append(counted(len(self.corrections.edits.entries), "correction"))
         self.meta.setText(" · ".join(words))

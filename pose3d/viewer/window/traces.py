@@ -142,6 +142,11 @@ class Traces(QWidget):
         row = self.part[0] + (x - room.left()) / room.width() * (self.part[1] - self.part[0])
         return min(max(int(row), 0), max(self.playback.n_frames - 1, 0))
 
+    @property
+    def _whose(self) -> str:
+        names = self.playback.points.individuals
+        return f", {names[self.individual]}" if len(names) > 1 else ""
+
     def _curves(self, group: AngleGroup) -> tuple[Curve, ...]:
         return curves_of(self.playback, group, self.individual)
 
@@ -194,10 +199,11 @@ class Traces(QWidget):
         draw_ground(painter, place, *self.range_of(group))
         self._draw_curves(painter, group, place)
         painter.setFont(font(11, bold=group.name == self.focus))
-        wide = painter.fontMetrics().horizontalAdvance(group.words) + 10
+        title = group.words + self._whose
+        wide = painter.fontMetrics().horizontalAdvance(title) + 10
         painter.fillRect(QRectF(place.left() + 1, place.top() + 1, wide, 16), qcolor(palette.BACKGROUND, 0.6))
         painter.setPen(qcolor(palette.TEXT if group.name == self.focus else palette.DIM))
-        painter.drawText(QPointF(place.left() + 6, place.top() + 13), group.words)
+        painter.drawText(QPointF(place.left() + 6, place.top() + 13), title)
         painter.setFont(font(10))
 
     def _draw_curves(self, painter: QPainter, group: AngleGroup, place: QRectF) -> None:

@@ -277,3 +277,70 @@ def test_without_opengl_the_window_says_so(run_player, session_on_disk: Path) ->
     assert "no OpenGL" in told["message"]
     assert "--web" in told["message"]
     assert told["visible"]
+
+
+def test_norms_several_individuals_and_a_second_recording(run_player, session_on_disk: Path, tmp_path: Path) -> None:
+    norms = tmp_path / "norms.csv"
+    rows = "".join(f"knee_flexion,{percent},20,5\n" for percent in range(0, 101, 2))
+    norms.write_text(f"variable,percent,mean,sd\n{rows}", encoding="utf-8")
+    told = run_player(
+        """
+        from dataclasses import replace
+        from pose3d.data import Keypoints3D
+        single, _ = load_recording(sys.argv[1], norms=sys.argv[2], videos={}, rig=None)
+        alone = replace(single, videos={}, rig=None, raw=None, samples=None, angles=None)
+        points, angles = single.points, single.angles
+        xyz = np.concatenate([points.xyz, points.xyz + 900 * single.ground.axes[1]], axis=1)
+        both = Keypoints3D.from_points(xyz, points.keypoints, ("anna", "ben"), fps=points.fps)
+        deg = np.concatenate([angles.deg, angles.deg + 60], axis=1)
+        angles = replace(angles, deg=deg, individuals=both.individuals, sd_deg=None, low_deg=None, high_deg=None)
+        window = open_window(replace(alone, points=both, angles=angles), second=alone, second_shift_mm=-900)
+        assert QTest.qWaitForWindowActive(window, 10000)
+        wait(lambda: window.view.n_drawn > 0)
+        window.show_parts(trails=False)
+        window.seek(60)
+        QTest.qWait(300)
+        picture, corner = screen(window).astype(int), window.view.mapTo(window, QPoint(0, 0))
+
+        def colours(xyz):
+            at, _ = window.view.camera.project(xyz, window.view.pixels)
+            x, y = np.round(at / window.devicePixelRatioF()).astype(int).T
+            return picture[y + corner.y(), x + corner.x()].tolist()
+
+        who = {name: colours(xyz[60, i]) for i, name in enumerate(both.individuals)}
+        who["second"] = colours(points.xyz[60, 0] - 900 * alone.ground.axes[1])
+        traces = window.traces
+
+        def cycle(percent, deg):
+            "The colour in the plot of cycles."
+            plot, place = traces._cycles(), traces._cycle_place()
+            inner = plot._inner(place)
+            y = inner.bottom() - (deg - plot.low) / (plot.high - plot.low) * inner.height()
+            drawn = pixels(traces)[round(y), round(inner.left() + percent / 100 * inner.width())]
+            return drawn.astype(int).tolist()
+
+        band = {deg: cycle(25, deg) for deg in (10, 20, 32)}
+        before = traces._cycles().cycles.deg
+        key(window, K.Key_W)
+        after = traces._cycles().cycles.deg
+        tell(who=who, sides=window.playback.sides.tolist(), band=band, message=window.message.text(),
+             moved=float(np.abs(after - before - 60).max()), cycles=len(before), remarks=window.remarks)
+        window.close()
+        """,
+        session_on_disk,
+        norms,
+    )
+    sides = np.array(told["sides"])
+    for name in ("anna", "ben"):
+        left, right = (np.array(told["who"][name])[sides == side] for side in (1, 2))
+        assert (left[:, 2] > left[:, 0] + 50).mean() > 0.5, name
+        assert (right[:, 0] > right[:, 2] + 50).mean() > 0.5, name
+    second = np.array(told["who"]["second"])
+    violet = (second[:, 2] > second[:, 0] + 10) & (second[:, 0] > second[:, 1]) & (second[:, 2] > 120)
+    assert violet.mean() > 0.7
+    inside, outside = np.array(told["band"]["20"]), np.array([told["band"][deg] for deg in ("10", "32")])
+    assert (inside > outside + 20).all(), "the norm's band is grey, and 10 degrees wide"
+    assert np.ptp(inside) < 25
+    assert told["cycles"] == 2
+    assert told["moved"] < 1e-9, "the plots show the other individual"
+    assert told["message"] == "plots: ben"

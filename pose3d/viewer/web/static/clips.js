@@ -3,7 +3,7 @@
 const LEAST_RATE = 0.0625, MOST_RATE = 16; // at which browsers play
 const PATIENCE_MS = 400;
 const FAR = 4; // frames to decode before the wanted one from which on the key frame may be shown first
-const AT_ONCE_MS = 60; // what takes no longer to decode needs no other picture before it
+const AT_ONCE_MS = 60; // what takes no longer to decode, and so is shown within 100 ms, needs no other picture before it
 const AHEAD = 6; // frames that browsers decode after the sought one before they show it
 
 // Where the last of ascending numbers is that is not above another.

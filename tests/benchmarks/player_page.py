@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from player import N_CAMERAS, make_clip, make_recording
 from playwright.sync_api import sync_playwright
 
 from pose3d.viewer.web.server import BackgroundPage
@@ -116,6 +115,8 @@ def measure_seeks(page: Any, session: Any, panes: int) -> None:
 
 
 def main() -> None:
+    from player import N_CAMERAS, make_clip, make_recording  # lies beside this one, where scripts look
+
     n = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         clip = make_clip(Path(folder) / "clip.mp4", CLIP_FRAMES)

@@ -155,7 +155,8 @@ class PlayerPage:
         """Wait until every video shows what was asked for, and everything is drawn."""
         self.wait(
             "pose3dPlayer.panes.every((pane) => !pane.clip || !pane.inside(pane.row)"
-            " || (pane.row === pose3dPlayer.clock.row && pane.clip.shown === pane.frames[pane.row]))"
+            " || (pane.row === pose3dPlayer.clock.row && pane.clip.shown === pane.frames[pane.row]"
+            " && !pane.clip.seeking))"
         )
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 

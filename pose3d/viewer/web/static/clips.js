@@ -29,7 +29,7 @@ export class PlayedClip {
     this.element = document.createElement("video");
     Object.assign(this.element, { muted: true, playsInline: true, preload: "auto", disablePictureInPicture: true });
     // `present` is the frame that the browser has come to, `shown` the one that it is known to show.
-    Object.assign(this, { times: Float64Array.from(info.times_s), keys: info.keys, shown: -1, present: -1, wanted: -1, asked: -1, seeking: false, hurried: false, frameMs: 4, start: null, changed });
+    Object.assign(this, { times: Float64Array.from(info.times_s), keys: info.keys, shown: -1, present: -1, wanted: -1, asked: -1, seeking: false, hurried: false, ran: false, frameMs: 4, start: null, changed });
     const { times } = this, n = times.length;
     this.usual = n > 1 ? (times[n - 1] - times[0]) / (n - 1) : 0.04;
     this.element.addEventListener("error", () => broken());
@@ -78,6 +78,10 @@ export class PlayedClip {
 
   goTo(frame) {
     if (!this.element.paused) this.element.pause();
+    if (this.ran) { // by itself, and maybe farther than it has said
+      this.ran = false;
+      this.asked = -1;
+    }
     if (this.seeking && frame !== this.wanted) this.hurried = true;
     this.wanted = frame;
     if (!this.seeking && (this.wanted !== this.shown || this.asked !== this.wanted)) this.seek();
@@ -110,6 +114,7 @@ export class PlayedClip {
       return;
     }
     this.wanted = this.asked = frame;
+    this.ran = true;
     if (this.seeking) return;
     const target = this.middleOf(frame), late = target - this.element.currentTime;
     if (Math.abs(late) > Math.max(0.25, 4 * this.usual) * Math.max(1, rate)) {

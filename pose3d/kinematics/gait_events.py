@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from pose3d.data.events import OFF, STRIKE, LimbEvents
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
@@ -191,6 +190,8 @@ def _speed(x: FloatArray, fps: float) -> FloatArray:
 
 def _turning(signal: FloatArray, prominence: float) -> IntArray:
     """Return the frames of peaks that stand out from at least one side, in each run without gaps; none at its ends."""
+    from scipy.signal import find_peaks  # takes half a second, which most who come here need not
+
     found = []
     for first, last in _runs(np.isfinite(signal)):
         # What lies beyond the data counts as low, so that a peak near an end needs one flank only.

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from pose3d.geometry.arrays import BoolArray, FloatArray, IntArray
 
@@ -172,6 +171,8 @@ def measure_again(
 
 def _movements(signal: FloatArray, least: float) -> tuple[list[tuple[int, int, int]], int]:
     """Return (rest before, turning point, rest after) of every movement that is seen whole; how many are not."""
+    from scipy.signal import find_peaks  # takes half a second, which most who come here need not
+
     peaks = _different_peaks(signal, find_peaks(signal, prominence=least)[0], least)
     edges: IntArray = np.concatenate([[0], peaks, [len(signal) - 1]]).astype(np.int64)
     rests = [int(a + signal[a : b + 1].argmin()) for a, b in pairwise(edges)]

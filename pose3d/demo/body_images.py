@@ -51,7 +51,9 @@ def walk_shots(frames: Mapping[int, Sequence[int]], *, size: tuple[int, int] = _
     return [Shots(f"seed{seed}", tuple(chosen), maker(seed, max(chosen))) for seed, chosen in frames.items()]
 
 
-def exercise_shots(seeds: Iterable[int], n: int, *, size: tuple[int, int] = _SIZE) -> list[Shots]:
+def exercise_shots(
+    seeds: Iterable[int], n: int, *, exercises: Sequence[str] = EXERCISES, size: tuple[int, int] = _SIZE
+) -> list[Shots]:
     """List instants of exercises, one exercise a seed in turns, spread over its repetitions.
 
     Parameters
@@ -59,6 +61,8 @@ def exercise_shots(seeds: Iterable[int], n: int, *, size: tuple[int, int] = _SIZ
     seeds : iterable of int
     n : int
         Instants of each.
+    exercises : sequence of str
+        Which ones take turns.
     size : (int, int), px
     """
 
@@ -67,7 +71,7 @@ def exercise_shots(seeds: Iterable[int], n: int, *, size: tuple[int, int] = _SIZ
 
     out = []
     for number, seed in enumerate(seeds):
-        exercise = EXERCISES[number % len(EXERCISES)]
+        exercise = exercises[number % len(exercises)]
         last = len(ExerciseScene(seed, exercise, 2, size=size).xyz)
         part = (np.arange(n) + np.random.default_rng([seed, 73]).uniform(0, 1, n)) / n
         frames = tuple(int(frame) for frame in part * last)

@@ -178,6 +178,8 @@ class Comparison:
         Symmetry index 100 (right - left) / mean of both, %; NaN for what is not positive by nature.
     n : int
         Repetitions, of the side with fewer.
+    reason : str
+        Why the sides cannot be compared; empty where they can.
     """
 
     left: float
@@ -187,6 +189,7 @@ class Comparison:
     high: float
     index: float
     n: int
+    reason: str = ""
 
     @property
     def real(self) -> bool:
@@ -203,7 +206,7 @@ class Comparison:
         unit : str
         """
         if not np.isfinite(self.difference):
-            return "left and right cannot be compared: one of them has no whole repetition"
+            return f"left and right cannot be compared: {self.reason or 'one of them has no whole repetition'}"
         if not np.isfinite(self.low):
             return f"left minus right {self.difference:+.1f} {unit}; so few repetitions have no interval"
         if not self.real:
@@ -288,9 +291,12 @@ class ExerciseStudy:
             difference, low, high = unpaired_interval(*pairs)
             means = [_mean(values[np.isfinite(values)]) for values, _ in pairs]
             n = min(int(np.isfinite(values).sum()) for values, _ in pairs)
+        reason = "" if self.exercise.together else _mostly_lost(left, right)
+        if reason:
+            difference = low = high = np.nan
         positive = next(each.positive for each in QUANTITIES if each.name == name)
-        index = float(symmetry_index(*means)) if positive else float("nan")
-        return Comparison(means[0], means[1], difference, low, high, index, n)
+        index = float(symmetry_index(*means)) if positive and not reason else float("nan")
+        return Comparison(means[0], means[1], difference, low, high, index, n, reason)
 
 
 def measure_exercise(
@@ -388,6 +394,15 @@ def _quantities(own: Repetitions, sign: float) -> dict[str, FloatArray]:
         "back": own.back_time_s,
         "time": own.time_s,
     }
+
+
+def _mostly_lost(*parts: ExercisePart) -> str:
+    """Say which side was cut off so often that what is left of it may be anything; nothing where none was."""
+    for part in parts:
+        seen, lost = len(part.repetitions), part.repetitions.cut_off
+        if 0 < seen <= lost:
+            return f"{lost} of {seen + lost} movements of the {_SIDES[part.name]} side were not seen whole"
+    return ""
 
 
 def _kept(part: ExercisePart, name: str) -> FloatArray | None:

@@ -164,6 +164,20 @@ def test_nothing_to_measure_is_empty_and_not_an_error(name):
         assert found is None or "cannot be compared" in found.sentence()
 
 
+def test_a_side_that_is_mostly_cut_off_is_not_compared():
+    """Three of the left arm's reaches break off where a point is missing; what is left is the one that was given up."""
+    left, right = motion([(90, 1.0, 0.4, 1.0), (30, 0.6, 0.1, 0.5), *[(90, 1.0, 0.4, 1.0)] * 2]), motion(REPS[:2])
+    left[left > 60] = np.nan
+    study = measure_exercise(EXERCISES["reach"], {"shoulder_flexion_l": left, "shoulder_flexion_r": right}, fps=FPS)
+    assert [(part.repetitions.count, part.repetitions.cut_off) for part in study.parts.values()] == [(1, 3), (2, 0)]
+    found = study.compare()
+    assert (
+        found.sentence() == "left and right cannot be compared: 3 of 4 movements of the left side were not seen whole"
+    )
+    assert not found.real
+    assert np.isnan([found.difference, found.low, found.high, found.index]).all()
+
+
 def test_one_side_unseen_is_not_made_up():
     angles = {"knee_flexion_l": motion(REPS), "knee_flexion_r": np.full(len(motion(REPS)), np.nan)}
     study = measure_exercise(EXERCISES["squat"], angles, fps=FPS)

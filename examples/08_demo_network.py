@@ -9,14 +9,14 @@
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from pose3d.data.labels import LabelledImages
 from pose3d.data.skeleton import Skeleton
-from pose3d.demo.body_images import exercise_shots, write_body_images, write_walk_images
+from pose3d.demo.body_images import Shots, exercise_shots, walk_shots, write_body_images, write_walk_images
 from pose3d.network.augmentation import Augmentation
 from pose3d.network.learning import train_network
 from pose3d.network.model_folder import read_model, write_model
@@ -32,10 +32,13 @@ folder = Path(places[0] if places else tempfile.mkdtemp())
 
 # %%
 n_people, n_held_out = (150, 10) if full else (3, 1)
-instants = {
-    1000 + i: sorted(int(frame) for frame in np.random.default_rng(i).choice(150, 2, replace=False))
-    for i in range(n_people + n_held_out)
-}
+
+
+def some(seed: int, n: int) -> list[int]:
+    return sorted(int(frame) for frame in np.random.default_rng(seed).choice(150, n, replace=False))
+
+
+instants = {1000 + i: some(i, 2) for i in range(n_people + n_held_out)}
 size = (960, 720) if full else (480, 360)
 images = write_walk_images(folder / "images", instants, size=size)
 held_out = np.isin(images.recordings, [f"seed{1000 + n_people + i}" for i in range(n_held_out)])
@@ -73,31 +76,61 @@ trained = train_network(
 print(*trained.lines(), sep="\n")
 
 # %% [markdown]
-# **Further, on people who exercise.** Somebody who has only seen walkers does not find the knees of a person who sits.
-# So training goes on from these weights, on images of both; left and right of what walks is not forgotten.
+# **Further, on people who exercise.** Somebody who has only seen walkers does not find the knees of a person who sits,
+# nor whose elbow it is that passes before a head. So training goes on from these weights, round by round, on images of
+# more people. All earlier images stay, and walkers come again at the end, so that they are not forgotten. The last
+# people of each list are held out.
+
 
 # %%
-n_exercises, n_kept = (119, 9) if full else (3, 1)
-shots = exercise_shots(range(2000, 2000 + n_exercises + n_kept), 4 if full else 1, size=size)
-exercises = write_body_images(folder / "images", shots)
-both = LabelledImages(
-    images.labels.updated(exercises.labels),
-    images.paths + exercises.paths,
-    images.recordings + exercises.recordings,
-    images.cameras + exercises.cameras,
-)
-kept = [shot.recording for shot in shots[-n_kept:]]
-held_out = np.isin(both.recordings, [*kept, *(f"seed{1000 + n_people + i}" for i in range(n_held_out))])
-trained = train_network(
-    both.take(np.flatnonzero(~held_out)),
-    spec,
-    folder / "network-of-both",
-    replace(settings, steps=5000 if full else 4, learning_rate=1e-3, patience=20),
-    held_out=both.take(np.flatnonzero(held_out)),
-    start=trained.result.folder.folder,
-    report=show,
-)
-print(*trained.lines(), sep="\n")
+@dataclass(frozen=True)
+class Round:
+    name: str
+    shots: list[list[Shots]]
+    n_held_out: int
+    steps: int
+    learning_rate: float
+
+
+rounds = [
+    Round("exercises", [exercise_shots(range(2000, 2128), 4, size=size)], 9, 5000, 1e-3),
+    Round(
+        "reaches",
+        [
+            exercise_shots(range(3000, 3090), 6, exercises=["reach"], size=size),
+            exercise_shots(range(3100, 3160), 4, exercises=["squat", "sit_to_stand"], size=size),
+        ],
+        6,
+        5000,
+        7e-4,
+    ),
+    Round("more", [exercise_shots(range(3200, 3380), 4, size=size)], 6, 9000, 8e-4),
+    Round("walks", [walk_shots({seed: some(seed, 3) for seed in range(4000, 4120)}, size=size)], 6, 4000, 6e-4),
+]
+if not full:
+    rounds = [Round("exercises", [exercise_shots(range(2000, 2004), 1, size=size)], 1, 4, 1e-3)]
+kept = {f"seed{1000 + n_people + i}" for i in range(n_held_out)}
+for each in rounds:
+    for shots in each.shots:
+        further = write_body_images(folder / "images", shots)
+        images = LabelledImages(
+            images.labels.updated(further.labels),
+            images.paths + further.paths,
+            images.recordings + further.recordings,
+            images.cameras + further.cameras,
+        )
+        kept |= {shot.recording for shot in shots[-each.n_held_out :]}
+    held_out = np.isin(images.recordings, sorted(kept))
+    trained = train_network(
+        images.take(np.flatnonzero(~held_out)),
+        spec,
+        folder / f"network-{each.name}",
+        replace(settings, steps=each.steps, learning_rate=each.learning_rate, patience=60),
+        held_out=images.take(np.flatnonzero(held_out)),
+        start=trained.result.folder.folder,
+        report=show,
+    )
+    print(*trained.lines(), sep="\n")
 
 # %% [markdown]
 # What `pose3d demo` needs of it, for `pose3d/demo/network/`: the file that won, and what describes it.

@@ -130,6 +130,12 @@ class PlayerPage:
         self.page = page
         self.wait("window.pose3dPlayer")
 
+    def expect(self, selector: str) -> Any:
+        """What an element is to say or be within a while: what is refreshed is drawn with the browser's next frame."""
+        from playwright.sync_api import expect
+
+        return expect(self.page.locator(selector))
+
     def value(self, expression: str) -> Any:
         return self.page.evaluate(f"() => {expression}")
 

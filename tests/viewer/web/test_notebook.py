@@ -103,7 +103,7 @@ def test_a_notebook_shows_the_player(recording, tmp_path, show, browser):
         page.page.keyboard.press("ArrowRight")
         page.settle()
         assert page.value("pose3dPlayer.clock.row") == 1
-        assert page.page.locator("#frame").inner_text() == "frame 8 / 306"
+        page.expect("#frame").to_have_text("frame 8 / 306")
     host = tmp_path / "cell.html"
     host.write_text(
         f"<!doctype html><meta charset=utf-8>{notebook.cells[2].outputs[0]['data']['text/html']}", encoding="utf-8"

@@ -80,8 +80,8 @@ def test_angles_errors_and_marks_are_those_of_the_playback(recording, page_url, 
         "pose3dPlayer.plots.groups.map((one) => [one.title, one.lines.map((line) => [line.side, Boolean(line.norm)])])"
     )
     assert plots == [["knee flexion", [["left", True], ["right", True]]], ["trunk tilt", [["", False]]]]
-    assert page.page.locator("#frame").inner_text() == f"frame {299 + START} / {299 + START}"
-    assert page.page.locator("#time").inner_text() == "5.980 s"
+    page.expect("#frame").to_have_text(f"frame {299 + START} / {299 + START}")
+    page.expect("#time").to_have_text("5.980 s")
 
 
 def test_angles_stand_at_their_joints_with_their_intervals(recording, page_url, show):
@@ -116,7 +116,7 @@ def test_a_second_recording_stands_over_the_first_or_beside_it(recording, walker
     try:
         page = show(served.url).ready()
         page.go_to(101)
-        assert page.page.locator("#second").inner_text() == "and before"
+        page.expect("#second").to_have_text("and before")
         there = np.reshape(page.value("[...pose3dPlayer.recording.field(101, 'second')]"), (-1, 3))
         assert np.allclose(there, other.points.xyz[50, 0], atol=1e-3)  # at the same time after its beginning
         size = page.value("[pose3dPlayer.stage.width, pose3dPlayer.stage.height]")
@@ -134,7 +134,7 @@ def test_a_second_recording_stands_over_the_first_or_beside_it(recording, walker
             page.page.keyboard.press("x")
             page.settle()
             assert drawn(1200.0) == expected
-        assert page.page.locator("#show-second").inner_text() == "Second beside"
+        page.expect("#show-second").to_have_text("Second beside")
         page.page.keyboard.press("Shift+R")  # and the points before refinement
         page.settle()
         lines = view.project(raw.xyz[101, 0, thigh], size)[0] + 0.5
@@ -165,7 +165,7 @@ def test_keys_go_where_they_say(recording, page_url, show):
             assert row() == first
     press("n")
     assert row() == firsts[-1]
-    assert "no doubtful frames" in page.page.locator("#note").inner_text()
+    page.expect("#note").to_contain_text("no doubtful frames")
     page.go_to(0)
     press("e")
     assert row() == np.floor(recording.event_rows()[0] + 0.5)
@@ -176,15 +176,14 @@ def test_keys_go_where_they_say(recording, page_url, show):
     assert page.value("pose3dPlayer.viewName") == recording.cameras[0]
     press("v")
     page.go_to(202)
-    assert page.page.locator("#reason").inner_text() == "look here: " + next(
-        one.reason for one in recording.bad_frames if one.first <= 202 < one.last
-    )
+    reason = next(one.reason for one in recording.bad_frames if one.first <= 202 < one.last)
+    page.expect("#reason").to_have_text(f"look here: {reason}")
     page.go_to(40)
     press("i")
     page.go_to(60)
     press("o")
     page.settle()
-    assert page.page.locator("#loop").inner_text() == f"loop {40 + START}–{60 + START}"
+    page.expect("#loop").to_have_text(f"loop {40 + START}–{60 + START}")
     for _ in range(3):
         press("]")
     assert page.value("pose3dPlayer.clock.speed") == 8
@@ -212,7 +211,7 @@ def test_keys_go_where_they_say(recording, page_url, show):
         assert action[2], f"{action[0]} has no tooltip"
     keys = page.value("pose3dPlayer.actions.map((one) => one.key)")
     assert len(set(keys)) == len(keys)
-    assert page.page.locator("#help kbd").count() == len(keys)
+    page.expect("#help kbd").to_have_count(len(keys))
     controls = "[...document.querySelectorAll('button, select, .pane')].filter((one) => !one.hidden)"
     assert page.value(f"{controls}.filter((one) => !/\\(.+\\)$/.test(one.title)).map((one) => one.id)") == []
 
@@ -223,7 +222,7 @@ def test_clicks_on_strip_plots_and_panes(page_url, show):
     page.page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)
     assert page.value("pose3dPlayer.clock.row") == 150
     page.page.mouse.move(box["x"] + box["width"] * 202.5 / 300, box["y"] + 20)
-    assert "large error" in page.page.locator("#tip").inner_text()
+    page.expect("#tip").to_contain_text("large error")
     page.page.mouse.move(box["x"] + box["width"] * 60.5 / 300, box["y"] + 20)
     page.page.keyboard.down("Shift")
     page.page.mouse.down()
@@ -258,11 +257,11 @@ def test_angles_of_each_of_several_individuals(walker, show):
         page = show(served.url)
         page.go_to(20)
         assert len(page.value("pose3dPlayer.stage.joints")) == 34
-        assert page.page.locator("#whose button").inner_text() == "of anna"
+        page.expect("#whose button").to_have_text("of anna")
         assert page.value("pose3dPlayer.plots.value(20, 1)") == 10
         page.page.keyboard.press("w")
         page.settle()
-        assert page.page.locator("#whose button").inner_text() == "of ben"
+        page.expect("#whose button").to_have_text("of ben")
         assert page.value("pose3dPlayer.plots.value(20, 1)") == 20
     finally:
         served.close()

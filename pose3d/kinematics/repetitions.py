@@ -41,7 +41,8 @@ class Repetitions:
         Frames from the first one of the signal: first frame of the rest before and the one after its last, the same of
         the rest after, and the turning point. The movement lies between the rests.
     cut_off : int
-        Movements that are not counted: their beginning or end lies in a gap, or outside the recording.
+        Movements that are not counted, at least: part of each lies in a gap, or outside the recording. What lies in a
+        gap as a whole is not known of.
     """
 
     start_s: FloatArray
@@ -104,19 +105,21 @@ def find_repetitions(deg: FloatArray, *, fps: float, start: int = 0, least_deg: 
         None where a movement is not seen from rest to rest.
     """
     found: list[tuple[int, int, int, int, int]] = []
-    cut_off, on_the_way = 0, False
     known = np.isfinite(deg)
     bounds = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(np.int8), [0]]))).reshape(-1, 2)
     for first, last in bounds.tolist():
-        movements, lost, begins, ends = _movements(deg[first:last], least_deg)
-        cut_off += lost - (begins and on_the_way)  # what a gap cuts in two is one movement
-        on_the_way = ends
-        for low, peak, high in movements:
+        for low, peak, high in _movements(deg[first:last], least_deg)[0]:
             found.append((*_rest(deg, first + low), *_rest(deg, first + high), first + peak))
     windows = np.array(found, dtype=np.int64).reshape(-1, 5)
     out = measure_again(deg, windows, fps=fps, start=start)
     reach = out.range_deg
     usual = float(np.median(reach[reach >= np.median(reach)])) if len(reach) else 0.0
+    cut_off = 0
+    if len(bounds):
+        # Across a gap the straight line: what it cuts in two is one movement.
+        seen = np.flatnonzero(known)
+        movements, lost = _movements(np.interp(np.arange(seen[0], seen[-1] + 1), seen, deg[seen]), least_deg)
+        cut_off = len(movements) + lost - len(found)
     return replace(out, aborted=np.asarray(reach < _WHOLE * usual), cut_off=cut_off)
 
 
@@ -170,11 +173,8 @@ def measure_again(
     )
 
 
-def _movements(signal: FloatArray, least: float) -> tuple[list[tuple[int, int, int]], int, bool, bool]:
-    """Return (rest before, turning point, rest after) of every movement that is seen whole, and how many are not.
-
-    The last two tell whether the signal begins, and whether it ends, on the way.
-    """
+def _movements(signal: FloatArray, least: float) -> tuple[list[tuple[int, int, int]], int]:
+    """Return (rest before, turning point, rest after) of every movement that is seen whole; how many are not."""
     from scipy.signal import find_peaks  # takes half a second, which most who come here need not
 
     peaks = _different_peaks(signal, find_peaks(signal, prominence=least)[0], least)
@@ -187,10 +187,10 @@ def _movements(signal: FloatArray, least: float) -> tuple[list[tuple[int, int, i
         if min(ways) >= least and not (at_an_end and abs(ways[0] - ways[1]) > _SEEN * max(ways)):
             out.append((before, peak, after))
     # The signal may also begin or end on the way: then its end stands higher than the nearest rest, without a peak.
-    begins, ends = (
-        bool(signal[end] - signal[rest] >= least) for end, rest in ((0, rests[0]), (len(signal) - 1, rests[-1]))
+    partial = sum(
+        float(signal[end] - signal[rest]) >= least for end, rest in ((0, rests[0]), (len(signal) - 1, rests[-1]))
     )
-    return out, len(peaks) - len(out) + begins + ends, begins, ends
+    return out, len(peaks) - len(out) + partial
 
 
 def _different_peaks(signal: FloatArray, peaks: IntArray, least: float) -> IntArray:

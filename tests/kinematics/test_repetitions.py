@@ -111,3 +111,14 @@ def test_movements_that_are_not_seen_whole_do_not_count():
         found = find_repetitions(nothing, fps=60.0)
         assert (len(found), found.count, found.cut_off) == (0, 0, 0)
         assert found.out_time_s.shape == (0,)
+
+
+@pytest.mark.parametrize("begin", [226, 245, 270, 285, 300, 315])
+def test_a_movement_that_a_gap_cuts_in_two_is_one(begin):
+    """Wherever on the way: out, at the turning point, on the way back, also where the turning point itself is seen."""
+    deg, _ = exercise([(90.0, 1.0, 1.0)] * 3)
+    deg[begin : begin + 12] = np.nan
+    found = find_repetitions(deg, fps=60.0)
+    assert (found.count, found.cut_off) == (2, 1)
+    deg[begin + 15 : begin + 20] = np.nan
+    assert find_repetitions(deg, fps=60.0).cut_off == 1

@@ -25,11 +25,14 @@ RendererName: TypeAlias = Literal["auto", "painter", "opengl"]
 
 _SEGMENT = 240  # pictures: the file is the same however many processes made it
 _VIDEO, _PICTURE = (".mp4", ".mov", ".mkv", ".avi"), (".png",)
-_CRF, _DRAWN_CRF = 20, 24
+_CRF = 20
 
-# Drawings are encoded without a look at each picture ahead; fewer key frames make up for the bytes that the quicker
-# coder takes. At their CRF they look as at the other one with more care, and are as large.
+# Drawings are encoded without a look at each picture ahead, which a constant quantizer needs not even for its own
+# picture; fewer key frames make up for the bytes that the quicker coder takes. They look as those of a photograph's CRF
+# and more care, and are as large.
 _DRAWING = {
+    "crf": "-1",
+    "qp": "24",
     "g": "60",
     "tune": "zerolatency",
     "coder": "vlc",
@@ -290,9 +293,9 @@ def _encode(job: _Job, maker: PictureMaker, rows: Sequence[int], path: Path) -> 
     from pose3d.io.video import write_video
 
     # A drawing is small in any preset, and made faster than it is encoded with care.
-    preset, crf, options = ("veryfast", _CRF, {}) if maker.panes else ("ultrafast", _DRAWN_CRF, _DRAWING)
+    preset, options = ("veryfast", {"crf": str(_CRF)}) if maker.panes else ("ultrafast", _DRAWING)
     pictures = _pictures(job, maker, rows, reuse=True)
-    return write_video(path, pictures, fps=job.fps, crf=crf, preset=preset, options=options, threads=1)
+    return write_video(path, pictures, fps=job.fps, preset=preset, options=options, threads=1)
 
 
 _AT_WORK: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QHelpEvent,
@@ -273,12 +273,12 @@ class Timeline(QWidget):
                 self.event_moved.emit(self.chosen, self._event_row)
         self.update()
 
-    def event(self, event: object) -> bool:
+    def event(self, event: QEvent) -> bool:
         """Tell what is below the pointer."""
         if isinstance(event, QHelpEvent):
             QToolTip.showText(event.globalPos(), self.told_at(event.pos().x(), event.pos().y()), self)
             return True
-        return super().event(event)  # type: ignore[arg-type]
+        return super().event(event)
 
     def told_at(self, x: float, y: float) -> str:
         """Return what is at a place, in words."""

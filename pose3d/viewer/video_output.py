@@ -28,11 +28,10 @@ _VIDEO, _PICTURE = (".mp4", ".mov", ".mkv", ".avi"), (".png",)
 _CRF = 20
 
 # Drawings are encoded without a look at each picture ahead, which a constant quantizer needs not even for its own
-# picture; fewer key frames make up for the bytes that the quicker coder takes. They look as those of a photograph's CRF
-# and more care, and are as large.
+# picture. Fewer key frames make up for most of the bytes that the quicker coder takes.
 _DRAWING = {
     "crf": "-1",
-    "qp": "24",
+    "qp": "22",
     "g": "60",
     "tune": "zerolatency",
     "coder": "vlc",

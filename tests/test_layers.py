@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [  # from the floor up
-    {"geometry", "errors", "log"},
+    {"geometry", "errors", "log", "threads"},
     {"data"},
     {"io"},
     {"project"},

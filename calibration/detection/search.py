@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ from pose3d.errors import CalibrationError
 from pose3d.geometry.arrays import FloatArray, IntArray
 from pose3d.io.video import FrameSource, Image, open_frames
 from pose3d.log import Progress, logger, no_progress
+from pose3d.threads import ThreadPool
 
 from ..findings import Finding
 from ..sampling import spread_evenly
@@ -296,7 +297,6 @@ class _Looker:
         self.workers = workers or os.cpu_count() or 1
         self.progress = progress
         self.done = self.total = 0
-        self.stop = threading.Event()
         self.lock = threading.Lock()
         self.mine = threading.local()
 
@@ -311,23 +311,23 @@ class _Looker:
             for _, frames in clips
         ]
         n_readers = min(len(clips), self.workers)
-        pool = ThreadPoolExecutor(self.workers)
         self.waiting = len(clips) - n_readers
         self.idle = threading.Semaphore(self.workers - n_readers)
-        try:
-            # Readers first in the queue: each has a thread before any image is handed on.
-            jobs = [pool.submit(self._read, pool, *clip, *arrays) for clip, arrays in zip(clips, out, strict=True)]
-            for job in jobs:
-                for handed_on in job.result():
-                    handed_on.result()
-        finally:
-            self.stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
-            self.stop.clear()
+        self.stop = threading.Event()
+        with ThreadPool(self.workers) as pool:
+            try:
+                # Readers first in the queue: each has a thread before any image is handed on.
+                jobs = [pool.submit(self._read, pool, *clip, *arrays) for clip, arrays in zip(clips, out, strict=True)]
+                for job in jobs:
+                    for handed_on in job.result():
+                        handed_on.result()
+            except BaseException:
+                self.stop.set()
+                raise
         return out
 
     def _read(
-        self, pool: ThreadPoolExecutor, source: FrameSource, frames: IntArray, xy: FloatArray, width: FloatArray
+        self, pool: ThreadPool, source: FrameSource, frames: IntArray, xy: FloatArray, width: FloatArray
     ) -> list[Future[None]]:
         handed_on = []
         rows = np.flatnonzero(frames >= 0)

@@ -1,12 +1,12 @@
 """Clips of several cameras rendered side by side, with one count of all their frames."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 
 import numpy as np
 
 from pose3d.log import Progress
+from pose3d.threads import ThreadPool
 
 __all__ = ["FrameCounter", "run_all"]
 
@@ -47,13 +47,11 @@ def run_all(job: Callable[[int], None], n: int, *, workers: int, counter: FrameC
 
     When one fails or the user interrupts, the others stop at their next frame.
     """
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPool(workers) as pool:
         futures = [pool.submit(job, number) for number in range(n)]
         try:
             for future in futures:
                 future.result()
         except BaseException:
             counter.stop()
-            for future in futures:
-                future.cancel()
             raise

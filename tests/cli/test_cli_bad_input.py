@@ -245,7 +245,7 @@ def test_a_calibration_in_which_no_board_is_seen(refused, tmp_path) -> None:
 
 
 INTERRUPTED_AT_WORK = """
-import os, signal
+import os, signal, time
 import pose3d.calibration.recording as recording
 from pose3d.cli import main
 
@@ -254,8 +254,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of 
 
 def interrupted(*arguments, progress, **options):
     def report(label, done, total):
-        if done:
+        for _ in range(3 if done else 0):  # impatiently
             os.killpg(0, signal.SIGINT)  # as a terminal does: to the process and its workers
+            time.sleep(0.003)
 
     return detect(*arguments, progress=report, **options)
 

@@ -283,7 +283,7 @@ def test_poor_recordings_are_shown_too(case, show):
         page = show(served.url)
         for key in ("ArrowRight", "End", " ", "n", "t", "c", "Shift+U", "Shift+K", "y", "e", "1", "?", "?"):
             page.page.keyboard.press(key)
-        page.page.wait_for_timeout(60)
+        page.settle()
         assert len(page.value("pose3dPlayer.stage.joints")) == int(np.isfinite(xyz[-1, ..., 0]).sum())
         if case == "nothing":
             assert (

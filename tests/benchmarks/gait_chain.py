@@ -184,7 +184,10 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=60)
     parser.add_argument("--no-limbs", action="store_true")
     options = parser.parse_args()
-    root = Path(os.environ["POSE3D_TEST_DATA"])
+    folder = os.environ.get("POSE3D_TEST_DATA")
+    if not folder:
+        raise SystemExit("POSE3D_TEST_DATA is not set: the real recordings are not on this machine")
+    root = Path(folder)
     rig = load_rig(root / "balance-4cam" / "S00_Calibration" / "Calib_qualisys.toml")
     before = time.process_time()
     tallies: dict[str, Tally] = defaultdict(Tally)
